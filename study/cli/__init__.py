@@ -22,6 +22,7 @@ COMMANDS = {
     "export": "write the best configuration as Hydra YAML for `study run best=FILE`, or as a plain Keras script",
     "register": "put the best model of a study into MLflow's model registry, with its results",
     "compare": "write the page that says which optimizer is better, and by how much",
+    "plan": "show what certainty still costs: seeds and minutes until a comparison is decided",
     "gallery": "make the pages of the published comparisons that were run",
     "delete": "delete a study in both stores, the search and MLflow",
     "rename": "give a study or an experiment another name in both stores",

@@ -11,6 +11,7 @@ from study.report.caution import Caution
 from study.report.confirmed import confirmed, divergence_text
 from study.report.early_stops import callbacks_of, stopping_rule, stopping_text
 from study.report.pairing import Outcome
+from study.report.plan_caveats import plan_cautions
 from study.report.search_caveats import few_trials, search_cautions
 from study.report.searched_ranges import range_key, searched_ranges
 from study.report.studies import BATCH_SIZE, ComparedExperiment, ComparedStudy
@@ -31,6 +32,7 @@ def cautions(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Ro
         *_of_experiment(experiment),
         *_unshared(experiment, outcome),
         *_few(outcome),
+        *plan_cautions(experiment, outcome),
         *_unknown_steps(experiment),
         *_stopped(experiment, rows),
         *_edges(rows),
@@ -250,7 +252,7 @@ def _accepted(experiment: ComparedExperiment) -> Iterator[Caution]:
 
 
 def _unshared(experiment: ComparedExperiment, outcome: Outcome) -> Iterator[Caution]:
-    if outcome.unit == "study" or outcome.verdict is None:
+    if outcome.unit == "study" or outcome.verdict is None or len(outcome.looks) > 1:
         return
     entries = [entry for entry in experiment.entries if entry.label in outcome.labels]
     most = max(len(study.tuned) for entry in entries for study in entry.studies)
@@ -268,7 +270,7 @@ def _few(outcome: Outcome) -> Iterator[Caution]:
         more = f"with {_FEW_SEEDS} a difference is found more often (study_seed=range({_FEW_SEEDS}))"
         text = f"{n} study seeds are few: {more}."
         yield Caution(topic="Few study seeds", text=text)
-    if outcome.unit == "seed" and 0 < n < _FEW_SEEDS:
+    if outcome.unit == "seed" and 0 < n < _FEW_SEEDS and len(outcome.looks) == 1:
         are = "seeds are" if n > 1 else "seed is"
         text = f"{n} confirmation {are} few; {_FEW_SEEDS} are recommended (budget.n_confirmations={_FEW_SEEDS})."
         yield Caution(topic="Few seeds", text=text)

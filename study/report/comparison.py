@@ -17,6 +17,7 @@ from study.report.figures.results import differences_figure, scores_figure
 from study.report.figures.sensitivity import value_figure
 from study.report.figures.style import Style, styles
 from study.report.pairing import Outcome, decide_outcome
+from study.report.prices import PairPrice, prices
 from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row, summarize
 from study.report.value_sensitivity import ValueSensitivity, value_sensitivities
@@ -35,6 +36,7 @@ class Comparison:
         outcome: The scores compared, and the verdict.
         rows: The summary table.
         answer: The answer in sentences.
+        prices: The price of each open pair.
         cautions: The warnings.
         tuning: Tuning curves, by label; empty if none can be drawn.
         no_tuning: The reason for missing tuning curves; empty if there are some.
@@ -48,6 +50,7 @@ class Comparison:
     outcome: Outcome
     rows: tuple[Row, ...]
     answer: Answer
+    prices: tuple[PairPrice, ...]
     cautions: tuple[Caution, ...]
     tuning: Mapping[str, curve_data.BestOfTrials]
     no_tuning: str
@@ -98,6 +101,7 @@ def compare(experiment: ComparedExperiment) -> Comparison:
     """
     outcome = decide_outcome(experiment)
     rows = summarize(experiment)
+    priced = prices(experiment, outcome)
     reasons = pruned_or_adaptive(experiment)
     tuning = {} if reasons else _each(experiment, lambda entry: curve_data.best_of_trials(entry, experiment.metric))
     no_tuning = ""
@@ -110,7 +114,8 @@ def compare(experiment: ComparedExperiment) -> Comparison:
         experiment=experiment,
         outcome=outcome,
         rows=rows,
-        answer=answer(experiment, outcome, rows),
+        answer=answer(experiment, outcome, rows, priced),
+        prices=priced,
         cautions=cautions(experiment, outcome, rows),
         tuning=tuning,
         no_tuning=no_tuning,

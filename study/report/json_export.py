@@ -11,6 +11,7 @@ import numpy as np
 
 from study.report.across_workloads import AcrossWorkloads, sentence
 from study.report.comparison import Comparison
+from study.report.prices import PairPrice, seconds_to
 
 
 def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None = None) -> dict[str, Any]:
@@ -25,13 +26,23 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
         experiments: a list, one object for each experiment:
             experiment, metric (name, direction, target, confirmed: that of the confirmations, confirmed_on: `test` or
                 `validation`, test: null without a test split), n_trials (the common budget);
-            answer: kind (`winner`, `none`, `open`), winner, candidate, sentences;
+            answer: kind (`winner`, `equal`, `none`, `open`), winner, candidate, sentences;
+            looks: plan (n_seeds and level of each), n_made, error (the largest probability of any false claim);
+            margin: the difference that matters, or null;
+            due: by study, the confirmations that it should have for the next look;
+            pairs: a list, one for each pair: first, second, claim (the label of the better one, `equal` or `open`),
+                within_margin, mean, low, high (first against second, positive in favor of the first; the interval
+                holds for all pairs and looks together), p (corrected likewise), n_seeds, n_units, equality, price;
+            price: null where nothing is open; else of the pair that costs most: first, second, low, typical, high
+                (seeds in all; null: more than horizon), horizon, chance_beyond, seconds, ruled_out, and of all pairs
+                together: seconds_of_all. The price of a pair has the same keys without the last, and matters;
             summary: a list in the order of the table, best first: label, optimizer, tuned and untuned (estimate, low,
                 high, level, n; of confirmations that did not diverge), over_studies, mean (diverged ones count as
                 the worst), confirmed and untuned_confirmed (others, n, n_diverged, divergence_limit), gain,
                 validation, search_best, configuration, n_trials, n_planned, states, seconds_per_trial, state_bytes,
                 edges, running, run_ids;
-            comparison: unit, units, labels, scores (by label, one for each unit), left_out;
+            comparison: unit, units, labels, scores (by label, one for each unit of the last look; null for an entry
+                without its seeds), left_out;
             differences: the candidate against each other: other, mean, low_holm, high_holm, p_holm,
                 p_superior, told_apart;
             tuning_curves, training_curves, learning_rate, time_to_target, importance: by label;
@@ -46,6 +57,16 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
     found = {"experiments": [_experiment(comparison) for comparison in comparisons], "across": _across(workloads)}
     cleaned: dict[str, Any] = _plain(found)
     return cleaned
+
+
+def pair_price(cost: PairPrice) -> dict[str, Any]:
+    """Return the price of a pair, ready for JSON.
+
+    Args:
+        cost: The price.
+    """
+    seconds = cost.seconds(cost.seeds.typical)
+    return asdict(cost.seeds) | {"seconds": seconds, "ruled_out": _plain(cost.ruled_out), "matters": cost.matters}
 
 
 def _experiment(comparison: Comparison) -> dict[str, Any]:
@@ -67,6 +88,7 @@ def _experiment(comparison: Comparison) -> dict[str, Any]:
             "candidate": outcome.candidate,
             "sentences": comparison.answer.sentences,
         },
+        **_decisions(comparison),
         "summary": comparison.rows,
         "comparison": {
             "unit": outcome.unit,
@@ -85,6 +107,35 @@ def _experiment(comparison: Comparison) -> dict[str, Any]:
         "sensitivity": _sensitivity(comparison),
         "warnings": comparison.cautions,
         "studies": _studies(comparison),
+    }
+
+
+def _decisions(comparison: Comparison) -> dict[str, Any]:
+    """Return looks, margin, due studies, pairs and price."""
+    outcome, decided = comparison.outcome, comparison.outcome.decisions
+    priced = {(each.first, each.second): each for each in comparison.prices}
+    pairs = []
+    for pair in decided.pairs if decided is not None and decided.n_looks_made else ():
+        first, second = outcome.labels[pair.first], outcome.labels[pair.second]
+        claim = {"first": first, "second": second}.get(pair.claim, pair.claim)
+        cost = priced.get((first, second))
+        pairs.append(
+            asdict(pair) | {"first": first, "second": second, "claim": claim, "price": cost and pair_price(cost)}
+        )
+    of_best = [each for each in comparison.prices if each.matters]
+    hardest = max(of_best, key=lambda each: each.seeds.typical or math.inf, default=None)
+    whole = None
+    if hardest is not None:
+        n_seeds = hardest.seeds.typical or hardest.seeds.horizon
+        names = {"first": hardest.first, "second": hardest.second}
+        whole = names | pair_price(hardest) | {"seconds_of_all": seconds_to(of_best, n_seeds)}
+    made = 0 if decided is None else decided.n_looks_made
+    return {
+        "looks": {"plan": outcome.looks, "n_made": made, "error": outcome.error},
+        "margin": outcome.margin,
+        "due": outcome.due,
+        "pairs": pairs,
+        "price": whole,
     }
 
 

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from study.report.confirmed import divergence_text
+from study.report.decision_text import (
+    alive_pairs,
+    divergence_sentence,
+    equal_sentence,
+    error_sentence,
+    level_text,
+    plan_sentence,
+    price_sentence,
+    ruled_out_sentence,
+)
+from study.report.marked_text import joined, listed, marked_name, pieces, plain
 from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.pairing import Outcome
+from study.report.prices import PairPrice
 from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row
 from study.statistics.intervals import MIN_SEEDS
 from study.statistics.winner import CandidateDifference, Verdict, is_testable
 
-# Control characters around a name: plain text drops them, the page shows the name in bold. No name contains them.
-_OPEN, _CLOSE = "\x02", "\x03"
 _ALL_NAMED = 3  # up to so many differences are listed one by one; of more, only the smallest
 
 
@@ -26,48 +35,66 @@ class Answer:
     """The answer of a comparison.
 
     Attributes:
-        kind: `winner`; `none` without a clear winner; `open` without enough results.
+        kind: `winner`; `equal`: those that can be the best are equal within the margin; `none` without a clear
+            winner; `open` without enough results.
         winner: The winner's label; None unless `kind` is `winner`.
         marked: The answer and the sentences that qualify it, with names marked.
     """
 
-    kind: Literal["winner", "none", "open"]
+    kind: Literal["winner", "equal", "none", "open"]
     winner: str | None
     marked: tuple[str, ...]
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """The sentences as plain text; the first is the answer."""
-        return tuple(text.replace(_OPEN, "").replace(_CLOSE, "").replace(SPACE, " ") for text in self.marked)
+        return tuple(plain(text) for text in self.marked)
 
     @property
     def pieces(self) -> tuple[tuple[str, ...], ...]:
         """The sentences cut at the names: text, name, text and so on, so that every second piece is a name."""
-        return tuple(tuple(re.split(f"[{_OPEN}{_CLOSE}]", text)) for text in self.marked)
+        return tuple(pieces(text) for text in self.marked)
 
 
-def answer(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]) -> Answer:
-    """State the result of the comparison; only the verdict names a winner."""
-    verdict = outcome.verdict
+def answer(
+    experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row], priced: Sequence[PairPrice] = ()
+) -> Answer:
+    """State the result of the comparison; only the decisions on the pairs name a winner.
+
+    Args:
+        experiment: The experiment.
+        outcome: The scores compared, and the decisions.
+        rows: The rows of the summary table.
+        priced: The prices of open pairs. Default: none, and no sentence on them.
+    """
+    verdict, metric = outcome.verdict, experiment.metric
     if verdict is None:
         return Answer(kind="open", winner=None, marked=(_nothing(experiment, outcome, rows), *_left_out(outcome)))
     row = next(row for row in rows if row.label == outcome.candidate)
     if not verdict.differences:
-        marked = f"{_reached(row, experiment.metric, outcome)} There is nothing to compare it with."
+        marked = f"{_reached(row, metric, outcome)} There is nothing to compare it with."
         return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
     if not is_testable(verdict):
         n = "one" if verdict.n_seeds == 1 else str(verdict.n_seeds)
         marked = (
             f"No significance test is possible with {n} {_unit(outcome, verdict.n_seeds)}. "
-            f"{_reached(row, experiment.metric, outcome, by_validation=True)} "
+            f"{_reached(row, metric, outcome, by_validation=True)} "
             f"Confirm on {MIN_SEEDS} seeds or more (budget.n_confirmations)."
         )
         return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
-    tell = _winner if verdict.winner else _no_winner
+    alive = alive_pairs(outcome)
+    kind: Literal["winner", "equal", "none"] = "none"
+    if verdict.winner:
+        kind, told = "winner", _winner(metric, outcome, verdict, row)
+    elif alive and all(pair.claim == "equal" for pair in alive):
+        kind, told = "equal", _equal(metric, outcome, row)
+    else:
+        told = _no_winner(metric, outcome, verdict, row, priced)
+    after = (plan_sentence(metric, outcome), error_sentence(outcome), _scope(experiment, outcome), *_left_out(outcome))
     return Answer(
-        kind="winner" if verdict.winner else "none",
+        kind=kind,
         winner=row.label if verdict.winner else None,
-        marked=(*tell(experiment.metric, outcome, verdict, row), _scope(experiment, outcome), *_left_out(outcome)),
+        marked=tuple(sentence for sentence in (*told, *after) if sentence),
     )
 
 
@@ -75,47 +102,86 @@ def _winner(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Ro
     better = _differences(metric, outcome, verdict.differences)
     n = len(outcome.labels)
     first = (
-        f"{_name(row.label)} is the best of {_these(outcome, n)}: its mean {metric.confirmed_spoken} is {better} "
-        f"({_intervals(_n_named(verdict.differences), outcome)})."
+        f"{marked_name(row.label)} is the best of {_these(outcome, n)}: its mean {metric.confirmed_spoken} is "
+        f"{better} ({_intervals(_n_named(verdict.differences), outcome)})."
     )
-    second = _reached(row, metric, outcome)
+    second = " ".join(part for part in (_reached(row, metric, outcome), _within(metric, outcome)) if part)
     if outcome.behind is None:
         return first, second
     labels, behind = outcome.behind
     if behind.winner:
-        third = f"Behind it, {_name(labels[behind.candidate])} is better than the rest."
-    elif behind.tied:
+        third = f"Behind it, {marked_name(labels[behind.candidate])} is better than the rest."
+    elif behind.tied and _is_of_last_look(outcome, behind, labels):
         # One sentence for the best of the rest on validation and those that do not differ significantly from it.
         tied = [labels[behind.candidate], *(labels[index] for index in behind.tied)]
-        third = f"Behind it, {_listed(tied)} show no significant difference{_closest(metric, behind)}."
+        third = f"Behind it, {listed(tied)} show no significant difference{_closest(metric, behind)}."
     else:
         return first, second
     return first, second, third
 
 
-def _no_winner(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Row) -> tuple[str, ...]:
-    labels = outcome.labels
-    tied = [each for each in verdict.differences if each.other in verdict.tied]
+def _is_of_last_look(outcome: Outcome, behind: Verdict, labels: Sequence[str]) -> bool:
+    """Return whether those that do not differ behind the winner were tested at the last look, and not left before."""
+    rows = [outcome.labels.index(labels[index]) for index in (behind.candidate, *behind.tied)]
+    last = max(pair.n_seeds for pair in outcome.decisions.pairs) if outcome.decisions is not None else 0
+    return all(outcome.pair_of(rows[0], row).n_seeds == last for row in rows[1:])
+
+
+def _within(metric: ObjectiveMetric, outcome: Outcome) -> str:
+    """Return from whom the winner differs by less than the margin; empty for nobody."""
+    assert outcome.verdict is not None
+    winner = outcome.verdict.candidate
+    others = [each.other for each in outcome.verdict.differences if outcome.pair_of(winner, each.other).within_margin]
+    if not others or outcome.margin is None:
+        return ""
+    names = listed([outcome.labels[other] for other in others])
+    margin = metric.change(outcome.margin, signed=False)
+    is_small = f"It is better than {names} by less than the margin of {margin}"
+    return f"{is_small}. {divergence_sentence(outcome, [winner, *others])}"
+
+
+def _equal(metric: ObjectiveMetric, outcome: Outcome, row: Row) -> tuple[str, ...]:
+    pairs = alive_pairs(outcome)
+    entries = sorted({index for pair in pairs for index in (pair.first, pair.second)})
+    best = "No other is better. " if len(outcome.labels) > len(entries) else ""
+    return (
+        equal_sentence(metric, outcome, pairs),
+        f"{best}{divergence_sentence(outcome, entries)}",
+        ruled_out_sentence(outcome),
+        _reached(row, metric, outcome),
+    )
+
+
+def _no_winner(
+    metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Row, priced: Sequence[PairPrice]
+) -> tuple[str, ...]:
+    labels, candidate = outcome.labels, verdict.candidate
+    pairs = {each.other: outcome.pair_of(candidate, each.other) for each in verdict.differences}
+    tied = [each for each in verdict.differences if pairs[each.other].claim == "open"]
+    equal = [pair for pair in alive_pairs(outcome) if pair.claim == "equal"]
     better = [labels[index] for index in verdict.better]
-    worse = [
-        labels[each.other]
-        for each in verdict.differences
-        if each.other not in verdict.tied and each.other not in verdict.better
-    ]
-    rest = [f"{_name(row.label)} is better than {_listed(worse)}."] if worse else []
     among = f"No clear winner among {_these(outcome, len(labels))}:"
+    best = f"{marked_name(row.label)}, the best on validation,"
     if tied:
-        names = _listed([labels[each.other] for each in tied])
+        names = listed([labels[each.other] for each in tied])
         first = (
-            f"{among} {_name(row.label)}, the best on validation, shows no significant difference from {names}; "
-            f"{_tied_differences(metric, outcome, tied)}."
+            f"{among} {best} shows no significant difference from {names}; {_tied_differences(metric, outcome, tied)}."
+        )
+    elif better:
+        first = (
+            f"{among} {marked_name(row.label)} was the best on validation, but {listed(better)} did better on the "
+            f"{metric.confirmed_on} split."
         )
     else:
-        best = f"{_name(row.label)} was the best on validation"
-        first = f"{among} {best}, but {_listed(better)} did better on the {metric.confirmed_on} split."
+        names = listed([labels[other] for other, pair in pairs.items() if pair.claim == "equal"])
+        first = f"{among} {best} equals {names} within the margin, and other pairs are open."
+    rest = [equal_sentence(metric, outcome, [pair]) for pair in equal]
+    if equal:
+        rest.append(divergence_sentence(outcome, sorted({index for p in equal for index in (p.first, p.second)})))
     if tied and better:
-        rest.append(f"{_listed(better)} did better than {_name(row.label)} on the {metric.confirmed_on} split.")
-    return first, _reached(row, metric, outcome), *rest
+        rest.append(f"{listed(better)} did better than {marked_name(row.label)} on the {metric.confirmed_on} split.")
+    cost = price_sentence(metric, outcome, priced)
+    return first, cost, *rest, ruled_out_sentence(outcome), _reached(row, metric, outcome)
 
 
 def _differences(metric: ObjectiveMetric, outcome: Outcome, differences: Sequence[CandidateDifference]) -> str:
@@ -127,8 +193,8 @@ def _differences(metric: ObjectiveMetric, outcome: Outcome, differences: Sequenc
     for each in shown:
         word = "better" if each.mean >= 0 else "worse"
         size = metric.change(abs(each.mean), signed=False)
-        told.append(f"{size} {word} than that of {_name(outcome.labels[each.other])} ({_ends(metric, each)})")
-    return ("in the closest case " if many else "") + _joined(told)
+        told.append(f"{size} {word} than that of {marked_name(outcome.labels[each.other])} ({_ends(metric, each)})")
+    return ("in the closest case " if many else "") + joined(told)
 
 
 def _tied_differences(metric: ObjectiveMetric, outcome: Outcome, tied: Sequence[CandidateDifference]) -> str:
@@ -151,7 +217,10 @@ def _n_named(differences: Sequence[CandidateDifference]) -> int:
 
 def _intervals(n: int, outcome: Outcome) -> str:
     """Return the kind of n intervals: with more than two optimizers, each is wider than one of a single pair."""
-    told = f"95{SPACE}% intervals, which hold" if n > 1 else f"95{SPACE}% interval, which holds"
+    level = level_text(outcome)
+    told = f"{level} intervals, which hold" if n > 1 else f"{level} interval, which holds"
+    if len(outcome.looks) > 1:
+        return f"{told} for all {'pairs and ' if len(outcome.labels) > 2 else ''}looks together"
     return f"{told} for all pairs together" if len(outcome.labels) > 2 else told.split(",")[0]
 
 
@@ -175,7 +244,7 @@ def _reached(row: Row, metric: ObjectiveMetric, outcome: Outcome, *, by_validati
 
     The interval is left to the table: for the best of several, chosen on the same runs, it would be too narrow.
     """
-    who = f"{_name(row.label)}, the best on validation," if by_validation else _name(row.label)
+    who = f"{marked_name(row.label)}, the best on validation," if by_validation else marked_name(row.label)
     apart = divergence_text(row.confirmed)
     interval = row.over_studies if outcome.unit == "study" and row.over_studies else row.tuned
     if interval is None:
@@ -211,9 +280,15 @@ def _scope(experiment: ComparedExperiment, outcome: Outcome) -> str:
 
 
 def _nothing(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]) -> str:
+    if outcome.decisions is not None and outcome.due:
+        n = outcome.looks[0].n_seeds
+        return (
+            f"No result yet: the first look is at {n} confirmation seeds, and not all of {listed(outcome.labels)} "
+            "have them. The command that made the studies trains the rest."
+        )
     if len(outcome.labels) > 1:
         return (
-            f"No comparison: {_listed(outcome.labels)} share no confirmation seeds. "
+            f"No comparison: {listed(outcome.labels)} share no confirmation seeds. "
             "Run them under the same study_seed and order_seed. If they have the same already, an earlier version "
             "confirmed some of them under other batch orders: the same command again confirms them anew."
         )
@@ -225,28 +300,16 @@ def _nothing(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Ro
     reached = metric.text(best.search_best or 0.0)
     return (
         f"No result yet: there are no confirmations to compare. The best validation {metric.spoken} so far is "
-        f"{reached}, by {_name(best.label)}; the luck of the search biases it."
+        f"{reached}, by {marked_name(best.label)}; the luck of the search biases it."
     )
 
 
 def _left_out(outcome: Outcome) -> tuple[str, ...]:
-    return tuple(f"{_name(label)} is not in the comparison: {why}." for label, why in sorted(outcome.left_out.items()))
+    return tuple(
+        f"{marked_name(label)} is not in the comparison: {why}." for label, why in sorted(outcome.left_out.items())
+    )
 
 
 def _unit(outcome: Outcome, n: int) -> str:
     word = "study seed" if outcome.unit == "study" else "confirmation seed"
     return word if n == 1 else f"{word}s"
-
-
-def _name(label: str) -> str:
-    return f"{_OPEN}{label}{_CLOSE}"
-
-
-def _listed(labels: Sequence[str]) -> str:
-    return _joined([_name(label) for label in labels])
-
-
-def _joined(parts: Sequence[str]) -> str:
-    if len(parts) < 3:
-        return " and ".join(parts)
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -8,6 +8,7 @@ import os
 import platform
 import posixpath
 import re
+import shlex
 import sys
 import time
 from collections import Counter
@@ -28,7 +29,7 @@ from study.config.schema import StudyConfig
 from study.core.contents import Contents
 from study.core.names import in_file_name
 from study.core.records import Role, RunRecord
-from study.core.redaction import redacted
+from study.core.redaction import redact, redacted
 from study.core.search_space import text_of
 from study.core.trainer_interface import ConfirmationConfig, Kind, State, Trial
 from study.core.trees import Tree, leaves, named_leaves
@@ -43,6 +44,8 @@ ACCEPTED, OPENED = "accepted_changes", "opened_ms"
 CONFIRM, N_CONFIRMATIONS, LOOKS = "confirm", "n_confirmations", "looks"
 # Tag of a study: the target that ends its search.
 UNTIL = "until"
+# A tag of a study: the command that makes it alone, without passwords.
+COMMAND = "command"
 # The artifact of a study's run with the resolved config.
 CONFIG = "config.yaml"
 # Length of the longest param and tag that MLflow accepts, in characters; the artifact config.yaml has the full texts.
@@ -173,10 +176,18 @@ def config_tags(config: StudyConfig) -> dict[str, str]:
     }
     grows = {key: text_of(value) for key, value in _flatten(config.raw).items() if _may_grow(key)}
     counts = {"n_trials": config.n_trials, N_CONFIRMATIONS: config.budget.n_confirmations}
-    until = config.budget.until
-    ways = {CONFIRM: config.budget.confirm, UNTIL: "none" if until is None else repr(until)}
+    until = {UNTIL: "none" if config.budget.until is None else repr(config.budget.until)}
+    ways = {CONFIRM: config.budget.confirm, **until, **_command_tags(config)}
     # The number of trials proposed at once decides which results a sampler could learn from.
     return grows | objective | ways | {name: str(n) for name, n in {**counts, "n_at_once": config.n_at_once}.items()}
+
+
+def _command_tags(config: StudyConfig) -> dict[str, str]:
+    """Return the command that makes the study alone as a tag; none without a command, and for one that is too long."""
+    if config.typed_words is None:
+        return {}
+    command = redact(shlex.join(["study", "run", *config.typed_words]))
+    return {COMMAND: command} if len(command) <= TAG_LENGTH else {}
 
 
 def to_tags(tags: Mapping[str, str]) -> list[RunTag]:

@@ -37,6 +37,7 @@ ROWS = [
     ("study -sc", ["-sc", "query=bash"]),
     ("study list", ["list"]),
     ("study compare", ["compare", "own"]),
+    ("study plan", ["plan", "own"]),
     ("study export", ["export", "own/s"]),
     ("study register", ["register", "e/sgd"]),
     ("study export --script, own module named", ["export", "own/s", "--script"]),

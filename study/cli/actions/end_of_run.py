@@ -1,4 +1,4 @@
-"""Lines after the tables of `study run`: studies without a result, and cautions that can make a comparison wrong."""
+"""Lines after the tables of `study run`: studies without a result, the answer, its price, and serious cautions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from study.core.names import typed_command
 from study.core.records import StudyRecord, latest_of_settings
 from study.report.caution import Caution
 from study.report.caveats import serious_cautions
+from study.report.closing_lines import answer_lines
 from study.report.comparability import check_comparable
 from study.report.studies import at_target, gather
 from study.tracking.comparison_runs import read_context
@@ -23,7 +24,7 @@ _STATES = ("pruned", "diverged", "failed")
 
 
 def tell_end(configs: Sequence[StudyConfig], *, connections: Connections | None = None) -> bool:
-    """Print a line for each study of a command without a result, and the serious cautions of its experiments.
+    """Print a line for each study of a command without a result, and the answers and serious cautions of experiments.
 
     Args:
         configs: The configs of the studies that were run.
@@ -45,7 +46,7 @@ def tell_end(configs: Sequence[StudyConfig], *, connections: Connections | None 
                 f"{typed_command('compare', name)}: shows cautions; there are too many trials to read them here"
             )
         else:
-            lines += [f"{caution.topic}: {caution.text}" for caution in _cautions(uri, name, connections)]
+            lines += _compared(uri, name, connections)
         if lines:
             sys.stdout.write(f"\n{name}:\n" + "".join(f"  {line}\n" for line in lines))
     return lost
@@ -113,13 +114,16 @@ def _advice(counts: Mapping[str, int], record: StudyRecord) -> str:
     return "Raise budget.time_limit_s, and start the same command again."
 
 
-def _cautions(uri: str, name: str, connections: Connections) -> Sequence[Caution]:
-    """Return the serious cautions of the comparison page, those about studies that cannot be compared first."""
+def _compared(uri: str, name: str, connections: Connections) -> list[str]:
+    """Return the answer of the comparison, its price, and the serious cautions of its page.
+
+    Cautions about studies that cannot be compared come first, and there is no answer then.
+    """
     records = [
         record for record in read_studies(uri, name, connections=connections) if record.trials or record.confirmations
     ]
     if not records:
-        return ()
+        return []
     digests = read_context(uri, name, connections=connections).digests
     reasons = check_comparable(name, latest_of_settings(records), digests=digests, force=True)
     refused = [
@@ -127,4 +131,5 @@ def _cautions(uri: str, name: str, connections: Connections) -> Sequence[Caution
     ]
     compared = latest_of_settings(records) if reasons else records
     gathered = gather(name, compared, digests=digests, read_histories=lambda *_: {}, force=bool(reasons))
-    return [*refused, *serious_cautions(gathered)]
+    answered = [] if reasons else answer_lines(gathered)
+    return [*answered, *(f"{each.topic}: {each.text}" for each in (*refused, *serious_cautions(gathered)))]

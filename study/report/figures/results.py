@@ -76,9 +76,10 @@ def differences_figure(experiment: ComparedExperiment, outcome: Outcome, look: M
     for y, each in enumerate(reversed(ordered)):
         label = outcome.labels[each.other]
         style = look[label]
-        seeds = metric.sign * (outcome.scores[verdict.candidate] - outcome.scores[each.other]) * unit
+        mine, theirs, columns = outcome.pair_scores(verdict.candidate, each.other)
+        seeds = metric.sign * (mine - theirs) * unit
         column = "study seed" if outcome.unit == "study" else "confirmation"
-        units = [f"{column} {number}" for number in outcome.units]
+        units = [f"{column} {number}" for number in columns]
         digits = "+.2f" if metric.is_share else "+.3g"
         seeds_trace = _seeds_trace(seeds, units, y=y, style=style, name=label, digits=digits)
         span = metric.change_span(each.low_holm, each.high_holm)
@@ -92,7 +93,7 @@ def differences_figure(experiment: ComparedExperiment, outcome: Outcome, look: M
         name="differences",
         title="Paired differences",
         description=f"Differences of {outcome.candidate} from each other over shared {outcome.units_text}, with "
-        "intervals that hold for all pairs together.",
+        f"intervals that hold for all pairs{' and looks' if len(outcome.looks) > 1 else ''} together.",
         traces=traces,
         x={"title": title, "zeroline": True, "zerolinewidth": 2},
         y=_names_axis([outcome.labels[each.other] for each in ordered]),

@@ -11,6 +11,7 @@ from study.report.comparison import Comparison
 from study.report.early_stops import kept_epoch
 from study.report.figures.figure import Figure
 from study.report.html import tables
+from study.report.html.pair_tables import pairs_table
 from study.report.html.search_tables import best_values_table, values_table
 from study.report.html.tables import ReportTable
 from study.report.studies import ComparedExperiment
@@ -71,6 +72,7 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
         tables={
             "summary": tables.summary_table(comparison, link=link),
             "differences": tables.differences_table(comparison),
+            "pairs": pairs_table(comparison),
             "sensitivity": tables.sensitivity_table(comparison),
             "target": tables.target_table(comparison),
             "best_values": best_values_table(comparison),

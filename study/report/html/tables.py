@@ -14,6 +14,7 @@ from study.report.caveats import length
 from study.report.comparison import Comparison
 from study.report.confirmed import divergence_text
 from study.report.curve_data import TimesToTarget
+from study.report.decision_text import level_text
 from study.report.early_stops import epochs_text
 from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.summary_rows import Row
@@ -156,13 +157,18 @@ def differences_table(comparison: Comparison) -> ReportTable | None:
     significant = [
         "no" if each.other in verdict.tied else "worse" if each.other in verdict.better else "better" for each in found
     ]
+    units = f"{verdict.n_seeds} shared {outcome.units_text}" if len(outcome.looks) == 1 else "the seeds of each pair"
     return ReportTable(
-        caption=f"Over {verdict.n_seeds} shared {outcome.units_text}; positive favors {outcome.candidate}",
+        caption=f"Over {units}; positive favors {outcome.candidate}",
         subject=f"{outcome.candidate} against",
         headings=[RowHeading(label=label, color=look[label].color) for label in labels],
         columns=[
             ("mean difference", "strong", [metric.change(each.mean) for each in found]),
-            ("95 % interval", "number", [metric.change_span(each.low_holm, each.high_holm) for each in found]),
+            (
+                f"{level_text(outcome)} interval",
+                "number",
+                [metric.change_span(each.low_holm, each.high_holm) for each in found],
+            ),
             ("adjusted p", "number", ["< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}" for each in found]),
             (f"{outcome.units_text} won", "number", [_won(comparison, each.other) for each in found]),
             ("significant difference", "text", significant),
@@ -175,10 +181,11 @@ def _difference_notes(comparison: Comparison) -> list[str]:
     outcome = comparison.outcome
     assert outcome.verdict is not None
     n = len(outcome.labels)
-    told = ["p is that of a two-sided paired t test."]
+    looks = " and for the looks" if len(outcome.looks) > 1 else ""
+    told = [f"p is that of a two-sided paired t test{', adjusted for the looks' if looks else ''}."]
     if n > 2:
         told = [
-            f"p is that of a two-sided paired t test, adjusted by Holm for all {n * (n - 1) // 2} pairs; where "
+            f"p is that of a two-sided paired t test, adjusted by Holm for all {n * (n - 1) // 2} pairs{looks}; where "
             f"{outcome.candidate} leads every other and that is smaller, the largest p of its own tests."
         ]
     if any(each.low_holm == 0 < each.high_holm or each.high_holm == 0 for each in outcome.verdict.differences):
@@ -194,7 +201,8 @@ def _won(comparison: Comparison, other: int) -> str:
     """Return the seeds under which the candidate is better, such as `3 of 5, 1 tied`."""
     outcome, sign = comparison.outcome, comparison.experiment.metric.sign
     assert outcome.verdict is not None
-    ahead = sign * (outcome.scores[outcome.verdict.candidate] - outcome.scores[other])
+    mine, theirs, _ = outcome.pair_scores(outcome.verdict.candidate, other)
+    ahead = sign * (mine - theirs)
     n_tied = int((ahead == 0).sum())
     return f"{int((ahead > 0).sum())} of {ahead.size}" + (f", {n_tied} tied" if n_tied else "")
 

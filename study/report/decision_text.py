@@ -1,0 +1,211 @@
+"""Sentences on the decisions: equality, the price of what is open, who is ruled out, and the error spent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from study.report.marked_text import joined, listed, marked_name
+from study.report.objective_metric import SPACE, ObjectiveMetric
+from study.report.pairing import Outcome
+from study.report.prices import PairPrice, seconds_to
+from study.statistics.divergence import divergence_limit
+from study.statistics.looks import ERROR
+from study.statistics.sequential import PairDecision
+
+_ALL_NAMED = 4  # up to so many entries that are ruled out get a reason of their own
+
+
+def level_text(outcome: Outcome) -> str:
+    """Return the confidence level, such as `95 %`."""
+    return f"{100 * (1 - outcome.error):.4g}{SPACE}%"
+
+
+def alive_pairs(outcome: Outcome) -> list[PairDecision]:
+    """Return the pairs of entries that nothing rules out as the best."""
+    decided = outcome.decisions
+    if decided is None or not decided.n_looks_made:
+        return []
+    return [pair for pair in decided.pairs if not {pair.first, pair.second} & decided.ruled_out]
+
+
+def equal_sentence(metric: ObjectiveMetric, outcome: Outcome, pairs: Sequence[PairDecision]) -> str:
+    """Return that entries are equal within the margin, with the largest difference of a pair of them.
+
+    Args:
+        metric: The metric.
+        outcome: The comparison, with a margin.
+        pairs: Pairs that are claimed equal, at least one.
+    """
+    assert outcome.margin is not None
+    labels = [outcome.labels[index] for index in sorted({index for p in pairs for index in (p.first, p.second)})]
+    margin = metric.change(outcome.margin, signed=False)
+    widest = max(pairs, key=lambda pair: abs(pair.mean))
+    size = metric.change(abs(widest.mean), signed=False)
+    apart = _diverged_in(outcome, pairs)
+    of_runs = " of the runs that did not diverge" if apart else ""
+    equal = f"{listed(labels)} are equal within {margin}"
+    if len(pairs) > 1:
+        return f"{equal}{of_runs}: the means of a pair differ by {size} at most, and each pair is shown to be equal."
+    if apart:  # the means of the tests count diverged runs
+        return f"{equal}, by the means{of_runs}."
+    low, high = (widest.low, widest.high) if widest.mean >= 0 else (-widest.high, -widest.low)
+    span = metric.change_span(low, high)
+    interval = f" ({level_text(outcome)} interval {span})" if span else ""
+    return f"{equal}: the means of their {metric.confirmed_spoken} differ by {size}{interval}."
+
+
+def divergence_sentence(outcome: Outcome, entries: Sequence[int]) -> str:
+    """Return the rates of divergence that the seeds do not exclude; a claim of equality does not cover them.
+
+    Args:
+        outcome: The comparison.
+        entries: Indices of the entries that are called equal.
+    """
+    counts = {outcome.labels[index]: _counts(outcome, index) for index in entries}
+    if len(set(counts.values())) == 1 and next(iter(counts.values()))[0] == 0:
+        n = next(iter(counts.values()))[1]
+        who = "Neither" if len(counts) == 2 else "None of them"
+        return (
+            f"{who} diverged in {n} runs. Equality does not cover divergence: for each, a rate of up to "
+            f"{_limit(0, n)}{SPACE}% is not excluded."
+        )
+    told = [
+        f"{marked_name(label)} diverged in {k} of {n} runs (a rate of up to {_limit(k, n)}{SPACE}% is not excluded)"
+        for label, (k, n) in counts.items()
+    ]
+    return f"Equality does not cover divergence: {joined(told)}."
+
+
+def price_sentence(metric: ObjectiveMetric, outcome: Outcome, priced: Sequence[PairPrice]) -> str:
+    """Return the price of what is open, and the difference that is ruled out; empty if no pair that matters is open.
+
+    Args:
+        metric: The metric.
+        outcome: The comparison.
+        priced: The prices of its open pairs.
+    """
+    of_best = [each for each in priced if each.matters]
+    if not of_best:
+        return ""
+    labels = list(dict.fromkeys(label for each in of_best for label in (each.first, each.second)))
+    ruled_out = max(each.ruled_out for each in of_best)
+    told = f"Still open: {_open_pairs(of_best, labels)}."
+    if math.isfinite(ruled_out):
+        size, each = metric.change(ruled_out, signed=False), " in any of them" if len(of_best) > 1 else ""
+        told += f" A difference of more than {size} either way is ruled out{each}."
+    apart = [each for each in of_best if each.one_diverged]
+    if apart:
+        which = "They" if len(of_best) == 1 else "Some of them"
+        told += f" {which} cannot be called equal: one of the two has diverged, and the other has not."
+    return f"{told} {price_text(outcome, of_best)}"
+
+
+def price_text(outcome: Outcome, priced: Sequence[PairPrice]) -> str:
+    """Return how many seeds and minutes it takes until all of some pairs are decided.
+
+    Args:
+        outcome: The comparison.
+        priced: The prices of the pairs, at least one.
+    """
+    hardest = max(priced, key=lambda each: each.seeds.typical or math.inf)
+    seeds, unit = hardest.seeds, outcome.units_text
+    it = "it" if len(priced) == 1 else "all of them" if len(priced) > 2 else "both"
+    if seeds.typical is None:
+        seconds = seconds_to(priced, seeds.horizon)
+        time = f", and {duration_text(seconds)}" if seconds else ""
+        return f"To decide {it} probably takes more than {seeds.horizon} {unit} in all{time}."
+    low, high = seeds.low or seeds.typical, f"more than {seeds.horizon}" if seeds.high is None else str(seeds.high)
+    span = "" if str(low) == high else f" (80{SPACE}% range: {low} to {high})"
+    seconds = seconds_to(priced, seeds.typical)
+    time = f", {duration_text(seconds)} at the speed so far" if seconds else ""
+    more = seeds.typical - hardest.n_seeds
+    return f"To decide {it} takes about {seeds.typical} {unit} in all{span}: {more} more of each{time}."
+
+
+def duration_text(seconds: float) -> str:
+    """Return a time such as `about 3 minutes`.
+
+    Args:
+        seconds: The time.
+    """
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} seconds" if seconds >= 1.5 else "about a second"
+    if seconds < 5400:
+        return f"about {round(seconds / 60)} minutes"
+    return f"about {round(seconds / 3600)} hours"
+
+
+def ruled_out_sentence(outcome: Outcome) -> str:
+    """Return who is ruled out as the best, and by whom; empty if nobody is."""
+    decided = outcome.decisions
+    if decided is None or not decided.ruled_out:
+        return ""
+    losers = sorted(decided.ruled_out)
+    if len(losers) > _ALL_NAMED:
+        return f"Ruled out as the best, since another is better: {listed([outcome.labels[row] for row in losers])}."
+    told = []
+    for row in losers:
+        winner, n_seeds = _beaten_by(outcome, row)
+        at = f", shown at {n_seeds} seeds" if len(outcome.looks) > 1 and n_seeds else ""
+        told.append(f"{marked_name(outcome.labels[row])} (worse than {marked_name(outcome.labels[winner])}{at})")
+    return f"Ruled out as the best: {joined(told)}."
+
+
+def plan_sentence(metric: ObjectiveMetric, outcome: Outcome) -> str:
+    """Return the looks that were made, and the margin; empty for a single look without one."""
+    told = []
+    n_made = 0 if outcome.decisions is None else outcome.decisions.n_looks_made
+    if len(outcome.looks) > 1:
+        made, ahead = (
+            joined([str(look.n_seeds) for look in looks]) for looks in (outcome.looks[:n_made], outcome.looks[n_made:])
+        )
+        left = f" (looks at {ahead} were planned too)" if ahead else ""
+        told.append(f"tested at {made} seeds{left}")
+    if outcome.margin is not None:
+        size = metric.change(outcome.margin, signed=False)
+        told.append(f"the margin, below which a difference does not matter, is {size} (objective.margin)")
+    text = "; ".join(told)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def error_sentence(outcome: Outcome) -> str:
+    """Return the probability of a false claim, if confirmations were added after the planned 5 % were spent."""
+    if outcome.error <= ERROR:
+        return ""
+    return (
+        f"Confirmations were added after the plan had spent its {100 * ERROR:g}{SPACE}% of error. So the probability "
+        f"of any false claim here is at most {100 * outcome.error:.4g}{SPACE}%, not {100 * ERROR:g}{SPACE}%."
+    )
+
+
+def _open_pairs(priced: Sequence[PairPrice], labels: Sequence[str]) -> str:
+    if len(priced) == 1:
+        return f"{marked_name(priced[0].first)} against {marked_name(priced[0].second)}"
+    return f"{len(priced)} pairs of {listed(labels)}"
+
+
+def _beaten_by(outcome: Outcome, row: int) -> tuple[int, int]:
+    """Return who is better than an entry, one that is not ruled out itself if there is one, and the look's seeds."""
+    assert outcome.decisions is not None
+    found = []
+    for pair in outcome.decisions.pairs:
+        if (pair.second == row and pair.claim == "first") or (pair.first == row and pair.claim == "second"):
+            other = pair.first if pair.second == row else pair.second
+            found.append((other in outcome.decisions.ruled_out, pair.n_seeds, other))
+    _, n_seeds, other = min(found)
+    return other, n_seeds
+
+
+def _counts(outcome: Outcome, index: int) -> tuple[int, int]:
+    """Return the diverged runs and all runs of an entry at its last look."""
+    at = [scores for scores in outcome.at_looks if scores.present[index]]
+    return int(at[-1].n_diverged[index]), int(at[-1].n_runs[index])
+
+
+def _diverged_in(outcome: Outcome, pairs: Sequence[PairDecision]) -> bool:
+    return any(_counts(outcome, index)[0] for pair in pairs for index in (pair.first, pair.second))
+
+
+def _limit(n_diverged: int, n_runs: int) -> int:
+    return math.ceil(100 * divergence_limit(n_diverged, n_runs) - 1e-9)

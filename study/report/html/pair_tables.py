@@ -1,0 +1,116 @@
+"""Contents of the table of all pairs: claim, difference, seeds, and the price of the open ones."""
+
+from __future__ import annotations
+
+from study.report.comparison import Comparison
+from study.report.decision_text import duration_text, level_text
+from study.report.html.tables import Column, ReportTable, RowHeading
+from study.report.pairing import Outcome
+from study.report.prices import PairPrice
+from study.statistics.intervals import MIN_SEEDS
+from study.statistics.sequential import PairDecision
+
+
+def pairs_table(comparison: Comparison) -> ReportTable | None:
+    """Return all pairs, those that decide who is best first; None without a test.
+
+    Args:
+        comparison: The comparison.
+    """
+    outcome, metric = comparison.outcome, comparison.experiment.metric
+    decided = outcome.decisions
+    if decided is None or not any(pair.n_units >= MIN_SEEDS for pair in decided.pairs):
+        return None
+    order = {"open": 0, "equal": 1}
+    pairs = sorted(
+        decided.pairs,
+        key=lambda pair: (bool({pair.first, pair.second} & decided.ruled_out), order.get(pair.claim, 2)),
+    )
+    turned = [_turned(outcome, pair) for pair in pairs]
+    priced = {(each.first, each.second): each for each in comparison.prices}
+    costs = [priced.get((outcome.labels[pair.first], outcome.labels[pair.second])) for pair in pairs]
+    more: list[Column] = [
+        (f"decided at, {outcome.units_text}", "number", [_seeds(cost) for cost in costs]),
+        ("more time", "number", [_time(cost) for cost in costs]),
+    ]
+    return ReportTable(
+        caption="All pairs; a positive difference favors the first one.",
+        subject="pair",
+        name="Decisions on all pairs",
+        headings=[RowHeading(label=f"{first}, {second}") for first, second, *_ in turned],
+        columns=[
+            ("answer", "text", [_claim(comparison, pair) for pair in pairs]),
+            ("difference", "strong", [metric.change(mean) for *_, mean, _, _ in turned]),
+            (
+                f"{level_text(outcome)} interval",
+                "number",
+                [metric.change_span(low, high) for *_, low, high in turned],
+            ),
+            ("adjusted p", "number", ["< 0.001" if pair.p < 0.001 else f"{pair.p:.3f}" for pair in pairs]),
+            (outcome.units_text, "number", [pair.n_units for pair in pairs]),
+            *(more if any(costs) else []),
+        ],
+        notes=_notes(comparison, has_price=any(costs)),
+    )
+
+
+def _turned(outcome: Outcome, pair: PairDecision) -> tuple[str, str, float, float, float]:
+    """Return labels, difference and interval, the one with the better mean first."""
+    first, second = outcome.labels[pair.first], outcome.labels[pair.second]
+    if pair.claim == "second" or (pair.claim != "first" and pair.mean < 0):
+        return second, first, -pair.mean + 0.0, -pair.high + 0.0, -pair.low + 0.0
+    return first, second, pair.mean, pair.low, pair.high
+
+
+def _claim(comparison: Comparison, pair: PairDecision) -> str:
+    outcome, metric = comparison.outcome, comparison.experiment.metric
+    assert outcome.decisions is not None
+    if pair.claim in ("first", "second"):
+        better = outcome.labels[pair.first if pair.claim == "first" else pair.second]
+        return f"{better} is better{', by less than the margin' if pair.within_margin else ''}"
+    if pair.claim == "equal" and outcome.margin is not None:
+        return f"equal within {metric.change(outcome.margin, signed=False)}"
+    why = "; one has diverged" if pair.equality == "one diverged" else ""
+    ruled_out = sorted({pair.first, pair.second} & outcome.decisions.ruled_out)
+    if not ruled_out:
+        return f"open{why}"
+    return f"open, but {' and '.join(outcome.labels[index] for index in ruled_out)} cannot be the best"
+
+
+def _seeds(cost: PairPrice | None) -> str:
+    if cost is None:
+        return ""
+    seeds = cost.seeds
+    if seeds.typical is None:
+        return f"more than {seeds.horizon}"
+    high = f"over {seeds.horizon}" if seeds.high is None else str(seeds.high)
+    return f"about {seeds.typical} ({seeds.low or seeds.typical} to {high})"
+
+
+def _time(cost: PairPrice | None) -> str:
+    if cost is None:
+        return ""
+    seconds = cost.seconds(cost.seeds.typical)
+    if seconds is None:
+        beyond = cost.seconds(cost.seeds.horizon)
+        return "" if beyond is None else f"over {duration_text(beyond).removeprefix('about ')}"
+    return duration_text(seconds)
+
+
+def _notes(comparison: Comparison, *, has_price: bool) -> list[str]:
+    outcome = comparison.outcome
+    looks = "pairs and looks" if len(outcome.looks) > 1 else "pairs"
+    told = [
+        f"Answers and intervals hold for all {looks} together: any of them is wrong in at most "
+        f"{100 * outcome.error:.4g} % of comparisons."
+    ]
+    if any(pair.equality == "claimed" for pair in (outcome.decisions.pairs if outcome.decisions else ())):
+        told.append(
+            "Equal: two one-sided tests show that the difference is smaller than the margin, in either direction."
+        )
+    if has_price:
+        told.append(
+            "Decided at: the seeds in all at which an open pair would be decided, with a range that holds with 80 % "
+            "probability, from the mean and the spread of the differences so far."
+        )
+    return told
