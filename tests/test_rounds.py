@@ -40,7 +40,7 @@ class Store:
     def __init__(self, **levels):
         self.n = dict.fromkeys(levels, LOOKS[0])
         self.levels, self.trained, self.told = levels, [], []
-        self.stuck_at, self.status = {}, dict.fromkeys(levels, "FINISHED")
+        self.stuck_at, self.tags, self.status = {}, {}, dict.fromkeys(levels, "FINISHED")
 
     def read(self, uri, experiment, **_):
         assert (uri, experiment) == (URI, EXPERIMENT)
@@ -51,7 +51,7 @@ class Store:
         for name, (level, noise) in self.levels.items():
             own = noise * np.random.default_rng(sum(map(ord, name))).standard_normal(MOST)
             made = study_of(name, list((level + luck + own)[: self.n[name]]), status=self.status[name])
-            found.append(replace(made, tags={**made.tags, **tags, "settings_id": name}))
+            found.append(replace(made, tags={**made.tags, **tags, **self.tags, "settings_id": name}))
         return found
 
     def train(self, configs):
@@ -138,9 +138,16 @@ def test_studies_of_other_commands_are_named_and_waited_for(confirm):
     assert store.trained == [{"adam": 10}]
     assert store.told[-1] == (
         f"{EXPERIMENT}: the next look also needs more seeds of nadam, which this command does not run: "
-        f"study plan {EXPERIMENT} shows the command."
+        f"study plan {EXPERIMENT} shows the command"
     )
     assert len(store.told) == 2
+
+
+def test_a_single_study_of_another_command_is_named_with_its_command(confirm):
+    store = Store(**CLOSE)
+    store.tags = {"command": "study run optimizer=nadam"}
+    confirm(store, "adam", "sgd")
+    assert store.told[-1].endswith("nadam, which this command does not run: study run optimizer=nadam")
 
 
 def test_a_round_that_brings_nothing_ends_the_command_with_a_line(confirm):
