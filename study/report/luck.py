@@ -1,4 +1,4 @@
-"""Where the luck of a result is, from several study seeds, and where the next minutes go."""
+"""Sources of the luck of a result, from several study seeds, and the best use of the next minutes."""
 
 from __future__ import annotations
 

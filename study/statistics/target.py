@@ -1,4 +1,4 @@
-"""Whether a configuration that was chosen for its luck reached a target, shown by fresh seeds."""
+"""Test on fresh seeds if a configuration that was chosen for its luck reached a target."""
 
 from __future__ import annotations
 
