@@ -15,7 +15,13 @@ from study.report.figures.figure import Figure
 from study.report.figures.style import Style, styles
 from study.report.objective_metric import ObjectiveMetric
 from study.statistics.performance_profile import performance_profile, performance_score
-from study.statistics.ranks import Friedman, average_ranks, friedman_test, nemenyi_critical_difference
+from study.statistics.ranks import (
+    Friedman,
+    average_ranks,
+    friedman_test,
+    nemenyi_critical_difference,
+    workloads_needed,
+)
 
 Floats = NDArray[np.float64]
 _ENOUGH = 3
@@ -102,7 +108,7 @@ def sentence(found: AcrossWorkloads) -> str:
         f"{found.ranks[0]:.2f}"
     )
     if found.friedman is None or found.critical_difference is None:
-        return f"{said}; {n} workloads are too few for a test of ranks, which needs at least three."
+        return f"{said}; {n} workloads are too few for a test of ranks, which needs at least three.{_needed(found)}"
     behind = [
         label
         for label, rank in zip(found.labels[1:], found.ranks[1:], strict=True)
@@ -120,7 +126,23 @@ def sentence(found: AcrossWorkloads) -> str:
     )
     p = "< 0.001" if found.friedman.p < 0.001 else f"= {found.friedman.p:.3f}"
     p = "" if math.isnan(found.friedman.p) else f" (Friedman p {p})"
-    return f"{said}; {told}{p}.{few if n < 10 else ''}"
+    wanted = "" if len(behind) == n_labels - 1 and found.friedman.p <= 0.05 else _needed(found)
+    return f"{said}; {told}{p}.{few if n < 10 else ''}{wanted}"
+
+
+def _needed(found: AcrossWorkloads) -> str:
+    """Return how many workloads the difference of the first two ranks needs; empty without a difference."""
+    n_labels, n = len(found.labels), len(found.experiments)
+    if n_labels < 2 or not found.ranks[1] - found.ranks[0] > 0:
+        return ""
+    ahead = float(found.ranks[1] - found.ranks[0])
+    needed = workloads_needed(ahead, n_labels)
+    if needed <= n:
+        return ""
+    return (
+        f" To rank significantly before {found.labels[1]} takes about {max(needed, _ENOUGH)} workloads, if the "
+        f"difference of {ahead:.2f} ranks stays as it is."
+    )
 
 
 def _means(comparison: Comparison) -> dict[str, float]:

@@ -49,6 +49,8 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
             sensitivity: by searched value and label: width (of numbers: width, low, high, threshold, envelope_values,
                 envelope_scores, open_low, open_high), share (of the range, on its scale), choices (text, n, best,
                 is_near);
+            luck: by label, with two study seeds or more: luck (parts: source, variance, low, high, freedom), and step
+                (best: `study seed`, `confirmation` or `trials`; standard errors and seconds), or null;
             no_tuning_curves: the reason for missing tuning curves;
             warnings: topic, text, serious;
             studies: name, run_id, status, study_seed, digest, git_commit.
@@ -104,6 +106,7 @@ def _experiment(comparison: Comparison) -> dict[str, Any]:
         "learning_rate": {label: each.sensitivity for label, each in comparison.rates.items()},
         "time_to_target": comparison.targets,
         "importance": experiment.importances,
+        "luck": comparison.luck,
         "sensitivity": _sensitivity(comparison),
         "warnings": comparison.cautions,
         "studies": _studies(comparison),

@@ -28,7 +28,12 @@ def pairs_table(comparison: Comparison) -> ReportTable | None:
     )
     turned = [_turned(outcome, pair) for pair in pairs]
     priced = {(each.first, each.second): each for each in comparison.prices}
-    costs = [priced.get((outcome.labels[pair.first], outcome.labels[pair.second])) for pair in pairs]
+    # Of a pair with an entry that is ruled out, nothing more is claimed: its interval would say more than the answer.
+    silent = [pair.claim == "open" and bool({pair.first, pair.second} & decided.ruled_out) for pair in pairs]
+    costs = [
+        None if is_silent else priced.get((outcome.labels[pair.first], outcome.labels[pair.second]))
+        for pair, is_silent in zip(pairs, silent, strict=True)
+    ]
     more: list[Column] = [
         (f"decided at, {outcome.units_text}", "number", [_seeds(cost) for cost in costs]),
         ("more time", "number", [_time(cost) for cost in costs]),
@@ -44,14 +49,21 @@ def pairs_table(comparison: Comparison) -> ReportTable | None:
             (
                 f"{level_text(outcome)} interval",
                 "number",
-                [metric.change_span(low, high) for *_, low, high in turned],
+                [
+                    "" if is_silent else metric.change_span(low, high)
+                    for (*_, low, high), is_silent in zip(turned, silent, strict=True)
+                ],
             ),
-            ("adjusted p", "number", ["< 0.001" if pair.p < 0.001 else f"{pair.p:.3f}" for pair in pairs]),
+            ("adjusted p", "number", ["" if no else _p(pair.p) for pair, no in zip(pairs, silent, strict=True)]),
             (outcome.units_text, "number", [pair.n_units for pair in pairs]),
             *(more if any(costs) else []),
         ],
         notes=_notes(comparison, has_price=any(costs)),
     )
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _turned(outcome: Outcome, pair: PairDecision) -> tuple[str, str, float, float, float]:
@@ -74,7 +86,7 @@ def _claim(comparison: Comparison, pair: PairDecision) -> str:
     ruled_out = sorted({pair.first, pair.second} & outcome.decisions.ruled_out)
     if not ruled_out:
         return f"open{why}"
-    return f"open, but {' and '.join(outcome.labels[index] for index in ruled_out)} cannot be the best"
+    return f"not decided: {' and '.join(outcome.labels[index] for index in ruled_out)} cannot be the best"
 
 
 def _seeds(cost: PairPrice | None) -> str:

@@ -14,9 +14,13 @@ from study.report.html import tables
 from study.report.html.pair_tables import pairs_table
 from study.report.html.search_tables import best_values_table, values_table
 from study.report.html.tables import ReportTable
+from study.report.luck import next_step_sentence
+from study.report.marked_text import pieces
 from study.report.studies import ComparedExperiment
 
 _MOST_VALUES = 4
+# Parts of the luck where run seed and batch order are one: that one, and the search.
+_ONE_PART = 2
 _VERSIONS = ("python", "keras", "tensorflow", "jax", "torch", "optuna", "mlflow", "numpy", "optimizer-study")
 
 
@@ -36,6 +40,8 @@ class ExperimentSections:
         versions: Versions of packages by name; of several, up to four.
         settings: Settings by name, without those of the optimizers; of several values, up to four.
         commands: The commands that make the page and repeat the studies.
+        next_step: Where the next minutes go, cut at the names, so that every second piece is a name; or nothing.
+        has_one_part: Whether run seed and batch order are one part of the luck.
     """
 
     comparison: Comparison
@@ -49,6 +55,8 @@ class ExperimentSections:
     versions: Mapping[str, str]
     settings: Mapping[str, str]
     commands: Sequence[str]
+    next_step: Sequence[str]
+    has_one_part: bool
 
 
 def sections(comparison: Comparison, *, prefix: str, link: str, command: str) -> ExperimentSections:
@@ -96,6 +104,8 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
             command,
             *(typed_command("reproduce", f"{experiment.name}/{record.name}") for record in experiment.records),
         ],
+        next_step=pieces(said) if (said := next_step_sentence(comparison.luck, experiment.metric)) else (),
+        has_one_part=all(len(each.luck.parts) == _ONE_PART for each in comparison.luck.values()),
     )
 
 
