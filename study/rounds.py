@@ -64,7 +64,7 @@ def _confirm_experiment(configs: Sequence[StudyConfig], train: Train, tell: Call
         lacking = _lacking(experiment, due)
         wanted = {name: n for name, n in lacking.items() if name in studies}
         if not wanted or wanted == before:
-            _tell_left(name, lacking, studies, tell)
+            _tell_left(experiment, lacking, studies, tell)
             return
         train([replace(studies[name], confirm_up_to=n) for name, n in wanted.items()])
         before = wanted
@@ -96,16 +96,22 @@ def _lacking(experiment: ComparedExperiment, due: Mapping[str, int]) -> dict[str
 
 
 def _tell_left(
-    experiment: str, lacking: Mapping[str, int], studies: Mapping[str, StudyConfig], tell: Callable[[str], None]
+    experiment: ComparedExperiment,
+    lacking: Mapping[str, int],
+    studies: Mapping[str, StudyConfig],
+    tell: Callable[[str], None],
 ) -> None:
     """Say which studies lack confirmations that this command does not train, and why the next look waits for them."""
     if foreign := [name for name in lacking if name not in studies]:
+        commands = [record.tags.get("command") for record in experiment.records if record.name in foreign]
+        plan = f"{typed_command('plan', experiment.name)} shows the command"
+        known = commands[0] if len(commands) == 1 else None
         tell(
-            f"{experiment}: the next look also needs more seeds of {names_text(foreign)}, which this command does not run: "
-            f"{typed_command('plan', experiment)} shows the command."
+            f"{experiment.name}: the next look also needs more seeds of {names_text(foreign)}, which this command "
+            f"does not run: {known or plan}"
         )
     if stuck := [name for name in lacking if name in studies]:
         tell(
-            f"{experiment}: the next look needs confirmations of {names_text(stuck)} that failed, or that another worker has yet to "
-            "train. Run the same command again once they can be trained."
+            f"{experiment.name}: the next look needs confirmations of {names_text(stuck)} that failed, or that "
+            "another worker has yet to train. Run the same command again once they can be trained."
         )

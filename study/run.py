@@ -15,12 +15,14 @@ from study.core.trainer_interface import BestTrial
 from study.datasets import Dataset
 from study.pipeline.confirmation_phase import confirm, confirm_untuned, leaves_to_others
 from study.pipeline.finalize import keep_model, leave, record
+from study.pipeline.kept_parts import KeptParts
 from study.pipeline.live_view import open_view
 from study.pipeline.one_trial import try_one_trial
 from study.pipeline.preflight import load_config
 from study.pipeline.repetition import repeat_first_epoch
 from study.pipeline.search_phase import search
 from study.pipeline.start import start_study
+from study.pipeline.target import TargetWatch
 from study.training.backend import select_backend
 from study.training.devices import asked_device, select_device
 
@@ -44,7 +46,9 @@ class StudyOutcome:
     run_id: str
 
 
-def run_study(config: StudyConfig | Mapping[str, Any], *, dataset: Dataset | None = None) -> StudyOutcome:
+def run_study(
+    config: StudyConfig | Mapping[str, Any], *, dataset: Dataset | None = None, kept: KeptParts | None = None
+) -> StudyOutcome:
     """Run a study to its end, or continue a stopped one, and return its outcome.
 
     With `only_trial`, one trial is trained alone, no store is changed, and the outcome is that of the trial.
@@ -52,6 +56,8 @@ def run_study(config: StudyConfig | Mapping[str, Any], *, dataset: Dataset | Non
     Args:
         config: A config from `load_config`, or a resolved config, which `load_config` then reads.
         dataset: The study's data set, as `load_dataset` returned it. None (the default): it is loaded.
+        kept: Parts of earlier studies of this process, such as compiled programs. None (the default): all parts are
+            made anew.
 
     Raises:
         ConfigError: The config has faults.
@@ -75,15 +81,16 @@ def run_study(config: StudyConfig | Mapping[str, Any], *, dataset: Dataset | Non
         captured(config.log_file) as terminal,
         open_view(config.live, stream=terminal) as view,
         said_through(view.message),
-        start_study(config, view, dataset=dataset) as context,
+        start_study(config, view, dataset=dataset, kept=kept) as context,
     ):
+        target = TargetWatch(context)
         if config.confirm_up_to is None:  # else another round of a command that has searched
             repeat_first_epoch(context)
-            search(context, meanwhile=lambda: confirm_untuned(context))
+            search(context, meanwhile=lambda: confirm_untuned(context), is_reached=target.is_reached)
         if leaves_to_others(context):
             leave(context)
         else:
-            confirmed = confirm(context)
+            confirmed = confirm(context, kept=target.kept)
             keep_model(context, confirmed)
             record(context)
         best = context.search.best()

@@ -147,7 +147,7 @@ def _compared(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path)
     _tell_other_processes(studies)
     for study in studies:
         check_stores(study.config)  # studies before this one have written to them
-        run_anywhere(study.config, dataset=study.dataset)
+        run_anywhere(study.config, dataset=study.dataset, kept=study.kept)
     confirm_in_rounds(studies, tell=tell)
     config = studies[0].config
     return ExperimentView(

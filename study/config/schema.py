@@ -28,6 +28,7 @@ GRID = "study.search.samplers.grid_sampler"
 # Sections in which whole numbers are no sizes.
 _NO_STRUCTURE = ("schedule.", "trainer.early_stopping.")
 _MANY = 10_000
+_FEWEST_BEFORE_TARGET = 5
 _OPTUNA_GRID = "optuna.samplers.GridSampler"
 Direction = Literal["maximize", "minimize"]
 Confirm = Literal["fixed", "sequential"]
@@ -347,10 +348,14 @@ class StudyConfig:
         """Largest number of trials proposed at once: all, except for a sampler that learns from finished trials.
 
         Such a sampler has an argument `n_startup_trials`. Its batches have the size of its start-up or a tenth of the
-        trials, whichever is larger, since no trial of a batch can learn from another.
+        trials, whichever is larger, since no trial of a batch can learn from another. A search that ends at a target
+        has batches of five trials or a tenth of them, since none of a batch can be saved.
         """
         startup = self.sampler.section.get("n_startup_trials")
-        return self.n_trials if startup is None else max(int(startup), self.n_trials // 10, 1)
+        at_once = self.n_trials if startup is None else max(int(startup), self.n_trials // 10, 1)
+        if self.budget.until is None:
+            return at_once
+        return max(min(at_once, max(_FEWEST_BEFORE_TARGET, self.n_trials // 10)), 1)
 
     @property
     def log_file(self) -> Path:

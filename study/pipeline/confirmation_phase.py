@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,9 @@ from study.config.schema import StudyConfig
 from study.core.interrupt import stop_here
 from study.core.search_space import Value, text_of
 from study.core.seeds import confirmation_order_seed, confirmation_run_seed
-from study.core.trainer_interface import BestTrial, ConfirmationConfig, Trial, TrialResult
+from study.core.trainer_interface import BestTrial, ConfirmationConfig, Kind, Trial, TrialResult
 from study.pipeline.context import StudyContext
 from study.pipeline.train_batch import show_ended, train_batch
-from study.pipeline.workload import build_model_at
 from study.search.claims import confirmation_key
 from study.search.waiting import Wait
 from study.tracking.study_tracker import StudyTracker
@@ -55,7 +54,7 @@ def leaves_to_others(context: StudyContext) -> bool:
     return True
 
 
-def confirm(context: StudyContext) -> Confirmed | None:
+def confirm(context: StudyContext, *, kept: Confirmed | None = None) -> Confirmed | None:
     """Train the best point and the untuned optimizer, or the one fixed setting, on seeds that the search did not use.
 
     Finished confirmations are not trained again. Confirmations of a point that is no longer the best, and those whose
@@ -65,34 +64,23 @@ def confirm(context: StudyContext) -> Confirmed | None:
 
     Args:
         context: The study's parts.
+        kept: The best confirmation that this worker trained during the search. None (the default): it trained none.
 
     Returns:
-        The best of the confirmations trained now, without the untuned ones; None if no such one completed.
+        The best of the confirmations trained here, without the untuned ones; None if no such one completed.
     """
-    kept: Confirmed | None = None
     wait = Wait(context.search.claims.others_text)
     while True:
-        settings = _to_confirm(context.config, context.search.best())
-        _supersede(context, settings)
-        if not (due := _due(context.config, context.tracker, settings)):
+        settings = to_confirm(context.config, context.search.best())
+        kept = _of_settings(context.config, kept, settings)
+        done = _supersede(context, settings)
+        if not (due := _due(context.config, context.tracker, settings, done=done)):
             return kept
         kind, ended = next(
             ((kind, ended) for kind in due if (ended := _confirm_some(context, kind, settings[kind], due[kind]))),
             (next(iter(due)), []),
         )
-        candidates = [
-            Confirmed(
-                claim=_claim(kind, result.trial),
-                rank=_rank(context.config, objective, result.trial.number),
-                weights=result.weights,
-            )
-            for result, objective in ended
-            if result.weights is not None and result.state == "complete"
-        ]
-        kept = max([*candidates, *([] if kept is None else [kept])], key=lambda found: found.rank, default=None)
-        if context.tracker.settle():  # other workers do not see a record that is still on its way to a server
-            # This worker keeps its claim on the best one, since no other worker has its weights.
-            context.search.claims.finish(but=None if kept is None else kept.claim)
+        kept = _keep(context, kind, ended, kept)
         if ended:
             wait = Wait(context.search.claims.others_text)
         else:
@@ -100,63 +88,86 @@ def confirm(context: StudyContext) -> Confirmed | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BestModel:
-    """The model to keep.
+class ConfirmedPoint:
+    """The first confirmations of a point.
 
     Attributes:
-        claim: The key of the confirmation that trained it.
-        hyperparameters: The point at which it was trained.
-        weights: The trained weights, in the order of `model.get_weights()`.
+        objectives: Their objectives on the validation split, by repetition; the worst value for a failed one.
+        kept: The best confirmation of this worker; None: it trained none.
     """
 
-    claim: str
-    hyperparameters: Mapping[str, Value]
-    weights: Weights
+    objectives: tuple[float, ...]
+    kept: Confirmed | None
 
 
-def best_model(context: StudyContext, kept: Confirmed | None) -> BestModel | None:
-    """Return the model of the study's best confirmation if this worker has to keep it, else None.
+def confirm_best(
+    context: StudyContext, best: BestTrial, *, n: int, kept: Confirmed | None = None
+) -> ConfirmedPoint | None:
+    """Train the first confirmations of the best point during the search, together with the study's other workers.
 
-    The worker that trained the confirmation keeps the model. If that worker is dead, or if the model's files were
-    lost, another one trains it again.
+    They are ordinary confirmations, and stay if the point stays the best.
 
     Args:
         context: The study's parts.
-        kept: The best confirmation of this worker; None: it trained none.
+        best: The best trial.
+        n: Number of confirmations.
+        kept: The best confirmation that this worker trained before. None (the default): it trained none.
+
+    Returns:
+        The confirmations; None if another trial became the best.
     """
-    kind, hyperparameters = next(iter(_to_confirm(context.config, context.search.best()).items()))
-    ranks = [
-        _rank(context.config, run.metrics["objective"], number)
-        for (of, number), run in context.tracker.finished("confirmation").items()
-        if of == kind != "default" and run.state == "complete"
+    hyperparameters = context.config.hyperparameters(best.point)
+    wait = Wait(context.search.claims.others_text)
+    while (now := context.search.best()) is not None and now.number == best.number:
+        _supersede(context, {"best": hyperparameters})
+        finished = context.tracker.finished("confirmation")
+        runs = [finished.get(("best", repetition)) for repetition in range(n)]
+        ours = _of_settings(context.config, kept, {"best": hyperparameters})
+        if all(runs):
+            worst = context.config.objective.worst
+            objectives = tuple(run.metrics.get("objective", worst) for run in runs if run is not None)
+            return ConfirmedPoint(objectives=objectives, kept=ours)
+        lacking = [repetition for repetition, run in enumerate(runs) if run is None]
+        ended = _confirm_some(context, "best", hyperparameters, lacking)
+        kept = _keep(context, "best", ended, ours)
+        if ended:
+            wait = Wait(context.search.claims.others_text)
+        else:
+            wait.pause()
+    return None
+
+
+def _keep(
+    context: StudyContext, kind: ConfirmationConfig, ended: Sequence[tuple[TrialResult, float]], kept: Confirmed | None
+) -> Confirmed | None:
+    """Return the better of new confirmations and the one kept before, and give back the claims on all others."""
+    candidates = [
+        Confirmed(
+            claim=claim_of(kind, result.trial),
+            rank=rank_of(context.config, objective, result.trial.number),
+            weights=result.weights,
+        )
+        for result, objective in ended
+        if result.weights is not None and result.state == "complete"
     ]
-    if not ranks:
-        return None
-    number = -max(ranks)[1]
-    trial = confirmation(context.config, number, hyperparameters, keep_weights=True)
-    claim = _claim(kind, trial)
-    if kept is not None and kept.claim == claim:
-        return BestModel(claim=claim, hyperparameters=hyperparameters, weights=kept.weights)
-    is_first = context.search.claims.once(claim, ever=True)
-    if context.tracker.has_model(of=claim, or_any=not is_first):
-        return None
-    if not is_first and not _makes_lost_model(context, claim, hyperparameters):
-        return None
-    (result,) = context.trainer.train([trial], lambda *_: True)
-    if result.weights is None:
-        return None
-    return BestModel(claim=claim, hyperparameters=hyperparameters, weights=result.weights)
+    kept = max([*candidates, *([] if kept is None else [kept])], key=lambda found: found.rank, default=None)
+    if context.tracker.settle():  # other workers do not see a record that is still on its way to a server
+        # This worker keeps its claim on the best one, since no other worker has its weights.
+        context.search.claims.finish(but=None if kept is None else kept.claim)
+    return kept
 
 
-def _makes_lost_model(context: StudyContext, claim: str, hyperparameters: Mapping[str, Value]) -> bool:
-    """Return whether this worker has to make a model that was lost, and say so."""
-    from study.training.architecture import unserializable  # imports Keras
-
-    model = build_model_at(context.config, context.dataset, context.trainer, hyperparameters)
-    if unserializable(model) or not context.search.claims.once(f"lost model of {claim}"):
-        return False
-    context.view.message("The model of the best confirmation was lost: it is trained again, to the same weights.")
-    return True
+def _of_settings(
+    config: StudyConfig, kept: Confirmed | None, settings: Mapping[ConfirmationConfig, Mapping[str, Value]]
+) -> Confirmed | None:
+    """Return a kept confirmation if it is of one of these settings, else None."""
+    numbers = range(config.budget.n_confirmations if kept is not None else 0)
+    trials = [
+        (kind, confirmation(config, number, hyperparameters, keep_weights=True))
+        for kind, hyperparameters in settings.items()
+        for number in numbers
+    ]
+    return kept if kept is not None and kept.claim in {claim_of(*each) for each in trials} else None
 
 
 def confirm_untuned(context: StudyContext) -> bool:
@@ -170,7 +181,7 @@ def confirm_untuned(context: StudyContext) -> bool:
     """
     if not context.config.ranges:
         return False
-    due = _due(context.config, context.tracker, ["default"]).get("default", ())
+    due = _due_now(context, "default")
     is_any = bool(due) and bool(_confirm_some(context, "default", context.config.hyperparameters({}), due))
     if is_any and context.tracker.settle():
         context.search.claims.finish()
@@ -178,14 +189,26 @@ def confirm_untuned(context: StudyContext) -> bool:
 
 
 def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
-    """Return the number of confirmations still to be trained, if the best point stays the same.
+    """Return the number of confirmations that were still to be trained as the study opened, for the same best point.
 
     Args:
         config: The study's config.
-        tracker: The study's tracker, which has the finished ones.
+        tracker: The study's tracker.
     """
     kinds: tuple[ConfirmationConfig, ...] = ("best", "default") if config.ranges else ("fixed",)
-    return sum(len(numbers) for numbers in _due(config, tracker, kinds).values())
+    runs = [run for run in tracker.opened.children if run.role == "confirmation" and not run.superseded]
+    done = {(run.kind, run.number) for run in runs if run.has_result}
+    return sum(len(numbers) for numbers in _due(config, tracker, kinds, done=done).values())
+
+
+def n_first_look(config: StudyConfig, tracker: StudyTracker) -> int:
+    """Return the number of confirmations of the first look.
+
+    Args:
+        config: The study's config.
+        tracker: The study's tracker, which has the plan of looks.
+    """
+    return min([config.budget.n_confirmations, *(look.n_seeds for look in tracker.opened.looks[:1])])
 
 
 def confirmation(
@@ -209,8 +232,13 @@ def confirmation(
     )
 
 
-def _to_confirm(config: StudyConfig, best: BestTrial | None) -> dict[ConfirmationConfig, dict[str, Value]]:
-    """Return the hyperparameters to confirm, by kind."""
+def to_confirm(config: StudyConfig, best: BestTrial | None) -> dict[ConfirmationConfig, dict[str, Value]]:
+    """Return the hyperparameters to confirm, by kind; those of the best point first.
+
+    Args:
+        config: The study's config.
+        best: The best trial; None: no trial completed.
+    """
     untuned = config.hyperparameters({})
     if not config.ranges:
         return {"fixed": untuned}
@@ -220,8 +248,15 @@ def _to_confirm(config: StudyConfig, best: BestTrial | None) -> dict[Confirmatio
     return {**tuned, "default": untuned}
 
 
-def _supersede(context: StudyContext, settings: Mapping[ConfirmationConfig, Mapping[str, Value]]) -> None:
-    """Mark as superseded the confirmations of all other points, and those under batch orders of an earlier version."""
+def _supersede(
+    context: StudyContext, settings: Mapping[ConfirmationConfig, Mapping[str, Value]]
+) -> set[tuple[Kind, int]]:
+    """Mark as superseded the confirmations of all other points, and those under batch orders of an earlier version.
+
+    Returns:
+        Kind and number of the finished ones that count.
+    """
+    superseded: set[tuple[Kind, int]] = set()
     finished = context.tracker.finished("confirmation")
     for kind, hyperparameters in settings.items():
         expected = {key: text_of(value) for key, value in hyperparameters.items()}
@@ -231,7 +266,11 @@ def _supersede(context: StudyContext, settings: Mapping[ConfirmationConfig, Mapp
         reordered = [
             run for run in of_point if run.params.get("order_seed") != _order_seed(context.config, run.number)
         ]
-        if moved:
+        if moved and context.config.budget.until is not None:
+            context.view.message(
+                f"{len(moved)} confirmations of the best trial before are kept and marked as superseded."
+            )
+        elif moved:
             context.view.message(
                 f"The search continued after its best point had been confirmed, and another one is the best: "
                 f"{len(moved)} confirmations are kept and marked as superseded."
@@ -244,6 +283,8 @@ def _supersede(context: StudyContext, settings: Mapping[ConfirmationConfig, Mapp
             )
         if outdated := [run.run_id for run in (*moved, *reordered)]:
             context.tracker.supersede(kind, outdated)
+            superseded |= {(run.kind, run.number) for run in (*moved, *reordered)}
+    return finished.keys() - superseded
 
 
 def _order_seed(config: StudyConfig, repetition: int) -> str:
@@ -256,28 +297,43 @@ def _confirm_some(
 ) -> list[tuple[TrialResult, float]]:
     """Train confirmations that no other worker has claimed, as many as fit; they stay claimed."""
     due = [confirmation(context.config, r, hyperparameters, keep_weights=kind != "default") for r in numbers]
-    claimed = {*context.search.claims.take([_claim(kind, trial) for trial in due], context.trainer.capacity)}
+    claimed = {*context.search.claims.take([claim_of(kind, trial) for trial in due], context.trainer.capacity)}
     if not claimed:
         return []
     # Another worker may have ended one just before it was claimed.
-    still_due = _due(context.config, context.tracker, [kind]).get(kind, ())
-    trials = [trial for trial in due if _claim(kind, trial) in claimed and trial.number in still_due]
+    still_due = _due_now(context, kind)
+    trials = [trial for trial in due if claim_of(kind, trial) in claimed and trial.number in still_due]
     ended = train_batch(context, kind, trials) if trials else []
     show_ended(context, kind, ended)
     stop_here()
     return ended
 
 
-def _rank(config: StudyConfig, objective: float, number: int) -> tuple[float, int]:
-    """Return a sort key that is largest for the best, and for the first of equals."""
+def rank_of(config: StudyConfig, objective: float, number: int) -> tuple[float, int]:
+    """Return a sort key of a confirmation that is largest for the best, and for the first of equals.
+
+    Args:
+        config: The study's config.
+        objective: The confirmation's objective.
+        number: Its repetition.
+    """
     return (objective if config.objective.direction == "maximize" else -objective, -number)
 
 
+def _due_now(context: StudyContext, kind: ConfirmationConfig) -> Sequence[int]:
+    """Return the confirmations of a setting that no worker has finished."""
+    done = context.tracker.finished("confirmation").keys()
+    return _due(context.config, context.tracker, [kind], done=done).get(kind, ())
+
+
 def _due(
-    config: StudyConfig, tracker: StudyTracker, kinds: Iterable[ConfirmationConfig]
+    config: StudyConfig,
+    tracker: StudyTracker,
+    kinds: Iterable[ConfirmationConfig],
+    *,
+    done: Collection[tuple[Kind, int]],
 ) -> dict[ConfirmationConfig, list[int]]:
-    """Return the confirmations that no worker has finished, of the incomplete kinds."""
-    done = tracker.finished("confirmation").keys()
+    """Return the planned confirmations that are not done, of the incomplete kinds."""
     planned = {kind: range(_n_planned(config, tracker, kind)) for kind in kinds}
     due = {kind: [number for number in numbers if (kind, number) not in done] for kind, numbers in planned.items()}
     return {kind: lacking for kind, lacking in due.items() if lacking}
@@ -288,12 +344,17 @@ def _n_planned(config: StudyConfig, tracker: StudyTracker, kind: ConfirmationCon
 
     Under `sequential`, the untuned optimizer gets those of the first look alone: it is no contender.
     """
-    most = config.budget.n_confirmations
-    if config.budget.confirm == "fixed" or not tracker.opened.looks:
+    most, first = config.budget.n_confirmations, n_first_look(config, tracker)
+    if config.budget.confirm == "fixed":
         return most
-    first = tracker.opened.looks[0].n_seeds
     return min(most, first if kind == "default" else max(first, config.confirm_up_to or 0))
 
 
-def _claim(kind: ConfirmationConfig, trial: Trial) -> str:
+def claim_of(kind: ConfirmationConfig, trial: Trial) -> str:
+    """Return the key under which workers claim a confirmation.
+
+    Args:
+        kind: The setting that is confirmed.
+        trial: The confirmation.
+    """
     return confirmation_key(kind, trial.number, trial.hyperparameters)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from study.config.own_code import model_code
 from study.core.errors import StoreError
+from study.core.records import RunRecord
 from study.core.redaction import redact
-from study.pipeline.confirmation_phase import Confirmed, best_model
+from study.core.trainer_interface import Kind
+from study.pipeline.best_model import best_model
+from study.pipeline.confirmation_phase import Confirmed
 from study.pipeline.context import StudyContext
 from study.pipeline.reconcile import trials_text
 from study.pipeline.workload import build_model_at
@@ -85,11 +88,12 @@ def record(context: StudyContext) -> None:
     tracker, search = context.tracker, context.search
     best, ended = search.best(), search.ended
     number = None if best is None else best.number
-    n_confirmed = len(tracker.finished("confirmation"))
-    results = f"{len(ended)} of {context.config.n_trials} trials, best {number}, {n_confirmed} confirmations"
+    confirmed = tracker.finished("confirmation")
+    results = f"{len(ended)} of {context.config.n_trials} trials, best {number}, {len(confirmed)} confirmations"
     if search.claims.once(f"record of {results}"):
-        tracker.summarize(best=number, tests=_confirmed_means(context), ended=ended)
-        if plots := search.plots():
+        tracker.summarize(best=number, tests=_confirmed_means(context, confirmed), ended=ended)
+        has_searched = context.config.confirm_up_to is None
+        if has_searched and (plots := search.plots()):
             tracker.artifact_text(plots, "search.html")
         tracker.flush()
         search.claims.finish()
@@ -125,10 +129,11 @@ def leave(context: StudyContext) -> None:
     context.tracker.leave()
 
 
-def _confirmed_means(context: StudyContext) -> dict[str, ConfirmedMean]:
+def _confirmed_means(
+    context: StudyContext, confirmed: Mapping[tuple[Kind, int], RunRecord]
+) -> dict[str, ConfirmedMean]:
     """Return each metric over the confirmations of the best or fixed setting, as the comparison page shows it."""
-    ended = context.tracker.finished("confirmation").items()
-    runs = [(run.state, run.metrics) for (kind, _), run in ended if kind in ("best", "fixed")]
+    runs = [(run.state, run.metrics) for (kind, _), run in confirmed.items() if kind in ("best", "fixed")]
     params = {param.key: param.value for param in config_params(context.config)}
     found = confirmed_metrics(runs, params, split_tags(context.dataset))
     return {name: _confirmed_mean(each) for name, each in found.items()}

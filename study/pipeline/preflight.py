@@ -16,6 +16,7 @@ from study.core.errors import ConfigError, Fault
 from study.core.subprocess_call import call_in_subprocess
 from study.datasets import Dataset
 from study.pipeline.choose_trainers import choose_trainers
+from study.pipeline.kept_parts import KeptParts
 from study.pipeline.workload import build_model, check_task, data_key, load_dataset
 from study.search.search_check import search_faults
 from study.search.storage.interface import wait_for_storage
@@ -37,11 +38,13 @@ class CheckedStudy:
         choice: The choice of `trainer=auto`. None (the default): the config names its trainer.
         dataset: The study's data set, if all studies of the command have this one. None (the default): it is loaded
             when the study starts.
+        kept: Parts that the studies of the command share as they run in this process. None (the default): none.
     """
 
     config: StudyConfig
     choice: Choice | None = None
     dataset: Dataset | None = None
+    kept: KeptParts | None = None
 
 
 def load_config(
@@ -217,9 +220,9 @@ def check(
         raise ConfigError(list(faults.values()))
     if len(configs) > 1:  # a single study loads and builds before it touches a store
         _check_workloads(configs, datasets)
-    shared = next(iter(datasets.values())) if len(datasets) == 1 else None
+    shared, kept = next(iter(datasets.values())) if len(datasets) == 1 else None, KeptParts()
     return [
-        CheckedStudy(config=config, choice=choice, dataset=shared)
+        CheckedStudy(config=config, choice=choice, dataset=shared, kept=kept)
         for config, choice in zip(configs, choices, strict=True)
     ]
 

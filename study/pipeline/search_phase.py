@@ -16,8 +16,13 @@ from study.search.pruners import waits_for_finished_trials
 from study.search.waiting import Wait
 
 
-def search(context: StudyContext, *, meanwhile: Callable[[], bool] = lambda: False) -> BestTrial | None:
-    """Train trials until the budget is spent, and return the best so far; None if none completed.
+def search(
+    context: StudyContext,
+    *,
+    meanwhile: Callable[[], bool] = lambda: False,
+    is_reached: Callable[[], bool] = lambda: False,
+) -> BestTrial | None:
+    """Train trials until the budget is spent or a target is reached, and return the best so far; None without any.
 
     Another worker may have a larger budget, and find a better one later.
 
@@ -25,11 +30,12 @@ def search(context: StudyContext, *, meanwhile: Callable[[], bool] = lambda: Fal
         context: The study's parts.
         meanwhile: Called while other workers train the last trials; returns True if it did something useful. Default:
             do nothing and return False.
+        is_reached: Called between batches; returns True if the search has reached its target. Default: no target.
 
     Raises:
         FailedTrialsError: Too many trials failed one after the other, or all of them.
     """
-    SearchLoop(context).run(meanwhile)
+    SearchLoop(context, is_reached).run(meanwhile)
     errors = context.search.errors
     if len(errors) >= max(context.config.n_trials, context.search.n_spent):  # a lower number than before may be typed
         raise all_failed(errors, context.config)
@@ -44,20 +50,23 @@ class SearchLoop:
 
     Args:
         context: The study's parts.
+        is_reached: Returns True if the search has reached its target.
     """
 
-    def __init__(self, context: StudyContext) -> None:
-        self._context = context
+    def __init__(self, context: StudyContext, is_reached: Callable[[], bool] = lambda: False) -> None:
+        self._context, self._is_reached = context, is_reached
         self._started = time.monotonic()
         self._failures = Failures(context.config)
         self._proposed: list[Trial] = []  # not trained yet
         self._untold: Scored = []  # trained and recorded, but not reported to the search yet
-        self._refills = not context.config.deterministic
-        self._works_ahead = context.search.is_blind and not self._refills
+        # With a target, no trial begins before the results of those before it are known.
+        self._has_target, self._is_over = context.config.budget.until is not None, False
+        self._refills = not context.config.deterministic and not self._has_target
+        self._works_ahead = context.search.is_blind and context.config.deterministic and not self._has_target
         self._wait: Wait | None = None
 
     def run(self, meanwhile: Callable[[], bool]) -> None:
-        """Train batches until the budget is spent and no other worker still trains a trial.
+        """Train batches until the budget is spent or the target reached, and no other worker still trains a trial.
 
         Args:
             meanwhile: Called while other workers train the last trials; returns True if it did something useful.
@@ -105,7 +114,10 @@ class SearchLoop:
         self._tell()
 
     def _ask(self, n: int) -> list[Trial]:
-        return [] if n == 0 or self._time_is_over() else self._context.search.ask(n)
+        if n == 0:
+            return []
+        self._is_over = self._time_is_over() or self._is_reached()
+        return [] if self._is_over else self._context.search.ask(n)
 
     def _tell(self) -> None:
         ended, self._untold = self._untold, []
@@ -126,7 +138,7 @@ class SearchLoop:
     def _others_train(self, meanwhile: Callable[[], bool]) -> bool:
         """Return whether other workers still train trials; do other work in the meantime."""
         search, n_trials = self._context.search, self._context.config.n_trials
-        if not (search.others_train() if self._time_is_over() else search.n_spent < n_trials):
+        if not (search.others_train() if self._is_over else search.n_spent < n_trials):
             return False
         if meanwhile():
             self._wait = None

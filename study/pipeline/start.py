@@ -16,10 +16,11 @@ from study.pipeline.context import StudyContext
 from study.pipeline.data_cautions import data_cautions
 from study.pipeline.identity import identify
 from study.pipeline.kept_model import kept_model_cautions
+from study.pipeline.kept_parts import KeptParts
 from study.pipeline.live_view import View
 from study.pipeline.reconcile import reconcile
 from study.pipeline.stream_use import settle_streams
-from study.pipeline.workload import build_model, build_trainer, check_task, load_dataset
+from study.pipeline.workload import build_model, check_task
 from study.search.ask_tell import Search, open_search
 from study.search.storage.interface import wait_for_storage
 from study.statistics.search_size import advised_trials
@@ -31,26 +32,31 @@ _BATCH_SIZE = "trainer.batch_size"
 
 
 @contextlib.contextmanager
-def start_study(config: StudyConfig, view: View, *, dataset: Dataset | None = None) -> Iterator[StudyContext]:
+def start_study(
+    config: StudyConfig, view: View, *, dataset: Dataset | None = None, kept: KeptParts | None = None
+) -> Iterator[StudyContext]:
     """Load the data, build the trainer, open the stores, and show the study that is about to run.
 
     Args:
         config: The study's config.
         view: Shows progress on the terminal.
         dataset: The study's data set. None (the default): it is loaded.
+        kept: Parts of the command's earlier studies. None (the default): all parts are made anew.
 
     Raises:
         DataError: The data set cannot be loaded.
         StoreError: A store cannot be used.
         StudyError: The model cannot be built, or `study_name` belongs to another study.
     """
-    loaded = dataset or load_dataset(config)
+    kept = kept or KeptParts()
+    loaded = dataset or kept.dataset(config)
     model = build_model(config, loaded)
     identified = wait_for_storage(config.stores, lambda: identify(config, loaded, model))
     check_task(config, loaded)
     config, dataset = settle_streams(identified.config, loaded)
-    trainer = build_trainer(config, dataset)
+    trainer = kept.trainer(config, dataset)
     with contextlib.ExitStack() as stores:
+        stores.callback(kept.rest)
         search = stores.enter_context(open_search(config))
         versions = environment(on_cpu=computes_in_numpy(config))
 

@@ -108,7 +108,8 @@ def sentence(found: AcrossWorkloads) -> str:
         f"{found.ranks[0]:.2f}"
     )
     if found.friedman is None or found.critical_difference is None:
-        return f"{said}; {n} workloads are too few for a test of ranks, which needs at least three.{_needed(found)}"
+        too_few = f"{said}; {n} workloads are too few for a test of ranks, which needs at least three."
+        return f"{too_few}{_needed(found, at_least=_ENOUGH)}"
     behind = [
         label
         for label, rank in zip(found.labels[1:], found.ranks[1:], strict=True)
@@ -126,22 +127,19 @@ def sentence(found: AcrossWorkloads) -> str:
     )
     p = "< 0.001" if found.friedman.p < 0.001 else f"= {found.friedman.p:.3f}"
     p = "" if math.isnan(found.friedman.p) else f" (Friedman p {p})"
-    wanted = "" if len(behind) == n_labels - 1 and found.friedman.p <= 0.05 else _needed(found)
-    return f"{said}; {told}{p}.{few if n < 10 else ''}{wanted}"
+    needed = _needed(found, at_least=n + 1) if len(behind) < n_labels - 1 else ""
+    return f"{said}; {told}{p}.{few if n < 10 else ''}{needed}"
 
 
-def _needed(found: AcrossWorkloads) -> str:
-    """Return how many workloads the difference of the first two ranks needs; empty without a difference."""
-    n_labels, n = len(found.labels), len(found.experiments)
-    if n_labels < 2 or not found.ranks[1] - found.ranks[0] > 0:
+def _needed(found: AcrossWorkloads, *, at_least: int) -> str:
+    """Say how many workloads the best rank needs, if the average ranks stay as they are; empty if it is shared."""
+    difference = float(found.ranks[1] - found.ranks[0])
+    if difference <= 0:
         return ""
-    ahead = float(found.ranks[1] - found.ranks[0])
-    needed = workloads_needed(ahead, n_labels)
-    if needed <= n:
-        return ""
+    n = max(at_least, workloads_needed(difference, len(found.labels)))
+    first, second = found.labels[:2]
     return (
-        f" To rank significantly before {found.labels[1]} takes about {max(needed, _ENOUGH)} workloads, if the "
-        f"difference of {ahead:.2f} ranks stays as it is."
+        f" If the average ranks stay as they are, {first} ranks significantly before {second} from {n} workloads on."
     )
 
 

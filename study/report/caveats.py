@@ -224,7 +224,13 @@ def _budgets(experiment: ComparedExperiment) -> Iterator[Caution]:
 
 def _superseded(experiment: ComparedExperiment) -> Iterator[Caution]:
     for study in experiment.studies:
-        if study.n_superseded:
+        if study.n_superseded and "target_tries" in study.record.tags:
+            text = (
+                f"{study.record.name}: {study.n_superseded} confirmations are superseded. They were tries to reach "
+                "budget.until.target at points that did not stay the best. The validation split alone decided."
+            )
+            yield Caution(topic="Superseded confirmations", text=text)
+        elif study.n_superseded:
             split = experiment.metric.confirmed_on
             text = (
                 f"{study.record.name}: {study.n_superseded} confirmations are superseded. The search continued "

@@ -137,7 +137,7 @@ def duration_text(seconds: float) -> str:
 
 
 def ruled_out_sentence(outcome: Outcome) -> str:
-    """Return who is ruled out as the best, and by whom; empty if nobody is."""
+    """Return who is ruled out as the best, and by whom; empty if no entry is."""
     decided = outcome.decisions
     if decided is None or not decided.ruled_out:
         return ""

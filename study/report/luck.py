@@ -1,8 +1,7 @@
-"""Where the luck of each entry's scores is: in the search, the run seed or the batch order; and what to do next."""
+"""Sources of the luck of a result, from several study seeds, and the best use of the next minutes."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,110 +9,137 @@ import numpy as np
 
 from study.report.confirmed import diverged
 from study.report.curve_data import BestOfTrials
-from study.report.marked_text import listed
 from study.report.objective_metric import ObjectiveMetric
-from study.report.prices import seconds_per_seed
-from study.report.studies import ComparedExperiment, ComparedStudy, Entry
+from study.report.studies import ComparedStudy, Entry
 from study.report.summary_rows import seconds_of
-from study.statistics.luck import Luck, NextStep, Step, next_best, where_the_luck_is
+from study.statistics.luck import Luck, NextStep, next_best, where_the_luck_is
 
-_LEAST_STUDY_SEEDS = 2
+_STEPS = {
+    "study seed": "another study seed (study run -m study_seed=...)",
+    "confirmation": "more confirmations (budget.n_confirmations)",
+    "trials": "more trials (budget.n_trials)",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class EntryLuck:
-    """The luck in the scores of an entry.
+    """The luck of one entry.
 
     Attributes:
-        luck: The parts of the variance.
-        step: The most useful next step; None if times or a part are unknown.
+        luck: The variance of a confirmation's score, apart into its sources.
+        next: What the next minutes are best spent on; None if that cannot be told.
     """
 
     luck: Luck
-    step: NextStep | None
+    next: NextStep | None
 
 
-def luck_of_entries(experiment: ComparedExperiment, tuning: Mapping[str, BestOfTrials]) -> dict[str, EntryLuck]:
-    """Return the parts of the luck, by label, for entries that were searched under two study seeds or more.
+def luck_of(entry: Entry, metric: ObjectiveMetric, *, tuning: BestOfTrials | None) -> EntryLuck | None:
+    """Return where the luck of an entry's confirmations is; None with a single study seed or confirmation.
 
-    Runs that diverged are left out: their score is not one of the usual ones.
-
-    Args:
-        experiment: The experiment.
-        tuning: The tuning curves, by label.
-    """
-    found = {}
-    for entry in experiment.entries:
-        if (luck := _luck(entry, experiment.metric)) is not None:
-            step = _step(entry, luck, experiment.metric, tuning.get(entry.label))
-            found[entry.label] = EntryLuck(luck=luck, step=step)
-    return found
-
-
-def next_step_sentence(luck: Mapping[str, EntryLuck], metric: ObjectiveMetric) -> str:
-    """Return where the next minutes go; empty without a known step.
+    Diverged confirmations are left out: their rate is counted apart.
 
     Args:
-        luck: The luck of the entries, by label.
-        metric: The metric.
+        entry: The entry.
+        metric: The metric compared.
+        tuning: The tuning curve of its trials; None without one.
     """
-    steps = {label: each.step for label, each in luck.items() if each.step is not None}
-    words: Mapping[Step, str] = {
-        "study seed": "one more study seed lowers the error of the mean most per minute",
-        "confirmation": "more confirmations of the studies that there are lower the error of the mean most per minute",
-        "trials": "more trials change the mean most: the last doubling of the trials gained more than the error of "
-        "the mean",
-    }
-    told = []
-    for kind, text in words.items():
-        if labels := [label for label, step in steps.items() if step.best == kind]:
-            told.append(f"For {listed(labels)}, {text} ({_error(steps, labels, metric)}).")
-    return " ".join(told)
-
-
-def _error(steps: Mapping[str, NextStep], labels: Sequence[str], metric: ObjectiveMetric) -> str:
-    errors = [metric.change(steps[label].standard_error, signed=False) for label in labels]
-    return f"standard error now: {', '.join(errors)}"
-
-
-def _luck(entry: Entry, metric: ObjectiveMetric) -> Luck | None:
-    keys, scores = [], []
-    for study in entry.studies:
-        for run in study.tuned:
-            value = metric.compared_confirmation(run)
-            if value is not None and not diverged(run, value):
-                keys.append((study.seed, _order_seed(study), run.number))
-                scores.append(value)
-    if len({seed for seed, _, _ in keys}) < _LEAST_STUDY_SEEDS or len(set(keys)) != len(keys):
+    runs = [
+        (value, study, run)
+        for study in entry.studies
+        for run in study.tuned
+        if (value := metric.confirmed_score(run)) is not None and not diverged(run, value)
+    ]
+    if len({study.seed for _, study, _ in runs}) < 2:
         return None
-    seeds, orders, repetitions = zip(*keys, strict=True)
-    return where_the_luck_is(scores, study_seeds=seeds, repetitions=repetitions, order_seeds=orders)
+    luck = where_the_luck_is(
+        [value for value, _, _ in runs],
+        study_seeds=[study.seed for _, study, _ in runs],
+        repetitions=[run.number for _, _, run in runs],
+        order_seeds=[_order_seed(study) for _, study, _ in runs],
+    )
+    return EntryLuck(luck=luck, next=_next(entry, luck, metric, tuning=tuning)) if luck.within is not None else None
 
 
-def _order_seed(study: ComparedStudy) -> int:
-    text = study.record.params.get("order_seed", "0")
-    return int(text) if text.lstrip("-").isdecimal() else 0
+def luck_text(found: Mapping[str, EntryLuck], metric: ObjectiveMetric) -> tuple[str, ...]:
+    """Return a sentence on each entry: the largest source of its luck, and where the next minutes go.
+
+    Args:
+        found: The luck by label.
+        metric: The metric compared.
+    """
+    return tuple(_sentence(label, each, metric) for label, each in found.items())
 
 
-def _step(entry: Entry, luck: Luck, metric: ObjectiveMetric, curve: BestOfTrials | None) -> NextStep | None:
-    search = next((part.variance for part in luck.parts if part.source == "search"), None)
-    searches = [sum(seconds_of(run) or 0.0 for run in study.trials) for study in entry.studies]
-    seconds = seconds_per_seed(entry)
-    if search is None or luck.within is None or not seconds or not searches or not np.median(searches) > 0:
+def share_of(luck: Luck, variance: float | None) -> float | None:
+    """Return the share of a part in the variance of all parts; None if it is not known, or all are 0.
+
+    Args:
+        luck: All parts.
+        variance: The part's variance.
+    """
+    total = sum(part.variance or 0.0 for part in luck.parts)
+    return None if variance is None or total == 0 else variance / total
+
+
+def _sentence(label: str, found: EntryLuck, metric: ObjectiveMetric) -> str:
+    largest = max(found.luck.parts, key=lambda part: part.variance or 0.0)
+    share = share_of(found.luck, largest.variance)
+    if share is None:
+        return f"{label}: all confirmations have the same score, so there is no luck to divide."
+    told = f"{label}: {share:.0%} of the variance comes from the {largest.source}"
+    step = found.next
+    if step is None:
+        return f"{told}."
+    now = metric.change(step.standard_error, signed=False)
+    if step.best == "trials":
+        gain = metric.change(step.gain_of_trials or 0.0, signed=False)
+        return (
+            f"{told}. The next minutes are best spent on {_STEPS['trials']}: the second half of the trials gained "
+            f"{gain}, more than the standard error of its mean, {now}."
+        )
+    is_study = step.best == "study seed"
+    then = metric.change(step.with_study_seed if is_study else step.with_confirmation, signed=False)
+    seconds = step.seconds_of_study_seed if is_study else step.seconds_of_confirmation
+    one = "one more" if is_study else "one more in each study"
+    return (
+        f"{told}. The next minutes are best spent on {_STEPS[step.best]}: {one} takes about {seconds:.0f} s and "
+        f"lowers the standard error of its mean from {now} to {then}."
+    )
+
+
+def _next(entry: Entry, luck: Luck, metric: ObjectiveMetric, *, tuning: BestOfTrials | None) -> NextStep | None:
+    search = next(part.variance for part in luck.parts if part.source == "search")
+    of_confirmation = _seconds([seconds_of(run) for run in entry.tuned])
+    of_trials = [sum(filter(None, map(seconds_of, study.trials))) for study in entry.studies]
+    of_search = _seconds([seconds for seconds in of_trials if seconds > 0])
+    if search is None or luck.within is None or of_confirmation is None:
         return None
     return next_best(
         search=search,
         within=luck.within,
         n_study_seeds=luck.n_study_seeds,
         n_confirmations=max(1, round(luck.n_runs / luck.n_studies)),
-        seconds_of_search=float(np.median(searches)),
-        seconds_of_confirmation=seconds / len(entry.studies),
-        gain_of_trials=None if curve is None else _gain(curve, metric),
+        # A fixed setting has no search: a study of it is its confirmations.
+        seconds_of_search=of_search or of_confirmation,
+        seconds_of_confirmation=of_confirmation,
+        gain_of_trials=_gain(tuning, metric) if entry.searched else None,
     )
 
 
-def _gain(curve: BestOfTrials, metric: ObjectiveMetric) -> float | None:
-    """Return the gain of the last doubling of the trials, positive for better; None with too few."""
-    n = len(curve.mean)
-    gain = metric.sign * float(curve.mean[-1] - curve.mean[n // 2 - 1]) if n >= 2 else math.nan
-    return gain if math.isfinite(gain) else None
+def _gain(tuning: BestOfTrials | None, metric: ObjectiveMetric) -> float | None:
+    """Return what the second half of the trials gained, positive for better."""
+    if tuning is None or len(tuning.mean) < 2:
+        return None
+    half, whole = tuning.mean[(len(tuning.mean) + 1) // 2 - 1], tuning.mean[-1]
+    gain = metric.sign * float(whole - half)
+    return gain if np.isfinite(gain) else None
+
+
+def _seconds(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value]
+    return float(np.median(known)) if known else None
+
+
+def _order_seed(study: ComparedStudy) -> int:
+    return int(study.record.params.get("order_seed", 0))

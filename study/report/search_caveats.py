@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from study.core.search_space import Range
 from study.report.caution import Caution
-from study.report.studies import BATCH_SIZE, ComparedExperiment, ComparedStudy, batch_size_of
+from study.report.studies import BATCH_SIZE, ComparedExperiment, ComparedStudy, at_target, batch_size_of
 from study.statistics.search_size import advised_trials
 
 
@@ -17,6 +17,7 @@ def search_cautions(experiment: ComparedExperiment) -> Iterator[Caution]:
         experiment: The experiment.
     """
     yield from _different(experiment)
+    yield from _at_target(experiment)
     yield from _examples(experiment)
 
 
@@ -37,6 +38,20 @@ def few_trials(experiment: ComparedExperiment) -> Iterator[Caution]:
                 "partly chance, and a search of fewer values may find a better point."
             )
             yield Caution(topic="Few trials", text=text)
+
+
+def _at_target(experiment: ComparedExperiment) -> Iterator[Caution]:
+    """Yield a caution if searches ended at a target, so that optimizers had other numbers of trials."""
+    ended = [(study.record, n) for study in experiment.studies if (n := at_target(study.record)) is not None]
+    if ended:
+        listed = ", ".join(f"{record.name} after {n} of {record.n_trials} trials" for record, n in ended)
+        spent = {study.n_spent for study in experiment.studies if study.ranges}
+        unequal = " So the searches have unequal numbers of trials." if len(spent) > 1 else ""
+        text = (
+            f"Searches that ended when a confirmed configuration reached budget.until.target: {listed}.{unequal} An "
+            "optimizer that reaches the target early is searched less. For equal budgets, leave out budget.until."
+        )
+        yield Caution(topic="Ended at a target", text=text, serious=bool(unequal))
 
 
 def _keys(study: ComparedStudy) -> Mapping[str, Range]:

@@ -66,7 +66,8 @@ class ComparedStudy:
         Under `sequential`, the runs of the first look are planned. All others are trained only if they decide
         something, perhaps at this moment.
         """
-        done = self.n_spent >= self.record.n_trials and len(self.tuned) >= _n_planned(self.record)
+        has_searched = self.n_spent >= self.record.n_trials or at_target(self.record) is not None
+        done = has_searched and len(self.tuned) >= _n_planned(self.record)
         return done or self.record.status == "FINISHED"
 
 
@@ -191,6 +192,21 @@ def gather(
         differing=differing,
         left_out=tuple(sorted({record.name for record in begun} - {record.name for record in started})),
     )
+
+
+def at_target(record: StudyRecord) -> int | None:
+    """Return the number of trials after which a search ended at `budget.until.target`; None if it did not.
+
+    Args:
+        record: The study.
+    """
+    tags = record.tags
+    try:
+        n, reached, target = int(tags["n_trials_at_target"]), float(tags["target_reached"]), float(tags["until"])
+    except (KeyError, ValueError):  # it has no target, or has none any more
+        return None
+    is_beyond = reached <= target if tags.get("objective_direction") == "minimize" else reached >= target
+    return n if is_beyond else None
 
 
 def point_of(run: RunRecord) -> dict[str, str]:

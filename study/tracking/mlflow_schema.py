@@ -42,6 +42,8 @@ CONTENTS, DATA_DIGEST = "contents", "data_digest"
 ACCEPTED, OPENED = "accepted_changes", "opened_ms"
 # Tags of a study: how it confirms, the number of confirmations, and the plan of the looks at them.
 CONFIRM, N_CONFIRMATIONS, LOOKS = "confirm", "n_confirmations", "looks"
+# Tag of a study: the target that ends its search.
+UNTIL = "until"
 # A tag of a study: the command that makes it alone, without passwords.
 COMMAND = "command"
 # The artifact of a study's run with the resolved config.
@@ -174,7 +176,8 @@ def config_tags(config: StudyConfig) -> dict[str, str]:
     }
     grows = {key: text_of(value) for key, value in _flatten(config.raw).items() if _may_grow(key)}
     counts = {"n_trials": config.n_trials, N_CONFIRMATIONS: config.budget.n_confirmations}
-    ways = {CONFIRM: config.budget.confirm, **_command_tags(config)}
+    until = {UNTIL: "none" if config.budget.until is None else repr(config.budget.until)}
+    ways = {CONFIRM: config.budget.confirm, **until, **_command_tags(config)}
     # The number of trials proposed at once decides which results a sampler could learn from.
     return grows | objective | ways | {name: str(n) for name, n in {**counts, "n_at_once": config.n_at_once}.items()}
 

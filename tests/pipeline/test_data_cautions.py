@@ -118,10 +118,11 @@ def test_an_empty_test_split_and_a_landscape_have_no_caution(compose):
 
 
 def test_a_caution_is_told_at_the_start(compose, monkeypatch):
-    from study.pipeline import start
+    from study.pipeline import kept_parts
+    from study.pipeline.start import start_study
 
-    monkeypatch.setattr(start, "load_dataset", lambda _: dataset(slice(0, 50), slice(0, 50), slice(75, 100)))
+    monkeypatch.setattr(kept_parts, "load_dataset", lambda _: dataset(slice(0, 50), slice(0, 50), slice(75, 100)))
     view = Mock()
-    with start.start_study(compose(), view):
+    with start_study(compose(), view):
         told = [call.args[0] for call in view.message.call_args_list]
     assert any("50 of the 50 examples of validation are in train too" in text for text in told)

@@ -21,8 +21,13 @@ def test_significance_that_no_ranking_can_reach_is_seen_as_such(planted):
     told = sentence(across([compare(planted)] * 3))
     assert told.startswith("adam has the best average rank of 3 optimizers over 3 workloads, 1.00;")
     assert "significance needs a difference of 1.91 ranks, and the largest possible is 2." in told
-    # q(3) = 2.344 and k (k + 1) / 6 = 2: 2.344^2 * 2 / 1.5^2 = 4.9 workloads
-    assert told.endswith("before momentum takes about 5 workloads, if the difference of 1.50 ranks stays as it is.")
+
+
+def test_the_number_of_workloads_that_the_ranks_would_need_is_said(planted):
+    # Ranks 1, 2.5, 2.5 of three: 2.343^2 * 3 * 4 / (6 * 1.5^2) = 4.9, with q of Demsar (2006), table 5.
+    for n in (2, 3):
+        told = sentence(across([compare(planted)] * n))
+        assert told.endswith("adam ranks significantly before momentum from 5 workloads on."), told
 
 
 def test_a_p_value_of_almost_zero_is_not_printed_as_zero(make_study, make_experiment):

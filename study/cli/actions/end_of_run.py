@@ -12,7 +12,7 @@ from study.report.caution import Caution
 from study.report.caveats import serious_cautions
 from study.report.closing_lines import answer_lines
 from study.report.comparability import check_comparable
-from study.report.studies import gather
+from study.report.studies import at_target, gather
 from study.tracking.comparison_runs import read_context
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_studies
@@ -77,7 +77,12 @@ def lost_results(record: StudyRecord, *, limit_s: float | None = None) -> Iterat
         yield f"{record.name}: {told if n else 'no trial ended'}, so it has no result. {_advice(counts, record)}"
     elif counts["failed"]:
         yield f"{record.name}: {counts['failed']} of {n} trials failed. {_FAILED}"
-    if 0 < n < record.n_trials and record.status == "FINISHED" and limit_s is not None:
+    if at_target(record) is not None:
+        yield (
+            f"{record.name}: its search ended after {n} of {record.n_trials} trials, when a confirmed configuration "
+            f"reached budget.until.target={record.tags.get('target_reached')}."
+        )
+    elif 0 < n < record.n_trials and record.status == "FINISHED" and limit_s is not None:
         yield (
             f"{record.name}: it ended after {n} of {record.n_trials} trials, by budget.time_limit_s={limit_s:g}. The "
             "same command continues it."

@@ -12,6 +12,7 @@ from study.cli.text_table import render_table
 from study.core.errors import StoreError
 from study.core.records import RunRecord, StudyRecord
 from study.report.objective_metric import PREFIXES, confirmed_on_of, metric_of
+from study.report.studies import at_target
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_studies
 
@@ -76,7 +77,7 @@ def _row(study: StudyRecord, state: str) -> tuple[str, ...]:
     return (
         study.name,
         state,
-        study.tags.get("progress", f"0/{study.n_trials}"),
+        study.tags.get("progress", f"0/{study.n_trials}") + (", at target" if at_target(study) is not None else ""),
         f"{study.metrics.get('n_diverged', 0):.0f}",
         _number(study.metrics.get("best_objective")),
         _interval(study),

@@ -12,6 +12,7 @@ from study.core.interrupt import grace
 from study.core.log_capture import captured_unseen
 from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 from study.datasets import Dataset
+from study.pipeline.kept_parts import KeptParts
 from study.pipeline.notebook_view import sent_through, show_events
 from study.pipeline.preflight import read_again
 from study.run import StudyOutcome, run_study
@@ -19,12 +20,15 @@ from study.training.backend import loaded_backend
 from study.training.devices import asked_device, try_select_device
 
 
-def run_anywhere(config: StudyConfig, *, dataset: Dataset | None = None) -> StudyOutcome:
+def run_anywhere(
+    config: StudyConfig, *, dataset: Dataset | None = None, kept: KeptParts | None = None
+) -> StudyOutcome:
     """Run a study here if Keras is not loaded or has the right backend and device, otherwise in a child process.
 
     Args:
         config: The study's config.
         dataset: The study's data set. None (the default): it is loaded.
+        kept: Parts of earlier studies of this process. None (the default): all parts are made anew.
 
     Raises:
         StudyError: The study failed, or its process ended without an answer.
@@ -33,7 +37,7 @@ def run_anywhere(config: StudyConfig, *, dataset: Dataset | None = None) -> Stud
     with captured_unseen():  # TensorFlow logs when it looks for devices
         fits = loaded is None or (loaded == config.backend and try_select_device(loaded, asked_device(config)))
     if fits:
-        return run_study(config, dataset=dataset)
+        return run_study(config, dataset=dataset, kept=kept)
     try:
         with grace(config.shutdown_grace_s):
             return _run_in_child(config)

@@ -67,12 +67,13 @@ def confirm_in_rounds(
     from study.pipeline.preflight import check_stores
     from study.rounds import confirm_until_decided
 
-    datasets = {study.config.typed_digest: study.dataset for study in studies}
+    of_settings = {study.config.typed_digest: study for study in studies}
 
     def train_here(configs: Sequence[StudyConfig]) -> None:
         for config in configs:
             check_stores(config)  # studies before this one have written to them
-            run_anywhere(config, dataset=datasets[config.typed_digest])
+            study = of_settings[config.typed_digest]
+            run_anywhere(config, dataset=study.dataset, kept=study.kept)
 
     confirm_until_decided([study.config for study in studies], train=train or train_here, tell=tell)
 

@@ -323,7 +323,7 @@ def _run(
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
         study = _checked(job, checked, chosen)
     config = study.config if up_to is None else dataclasses.replace(study.config, confirm_up_to=up_to[job.overrides])
-    return run_anywhere(config, dataset=study.dataset)
+    return run_anywhere(config, dataset=study.dataset, kept=study.kept)
 
 
 def _checked(job: Job, checked: Checked, chosen: ChosenTrainers) -> CheckedStudy:

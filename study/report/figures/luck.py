@@ -1,90 +1,90 @@
-"""The figure of the luck: the spread of a score that comes from the search, the run seed and the batch order."""
+"""Figure of the luck: the variance of a confirmation's score by its source."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from study.report.figures.figure import Figure
-from study.report.figures.style import Style
-from study.report.luck import EntryLuck
+from study.report.luck import EntryLuck, share_of
 from study.report.objective_metric import ObjectiveMetric
 from study.statistics.luck import LuckPart
 
-_MARKERS = {
-    "search": "circle",
-    "run seed": "square",
-    "batch order": "diamond",
-    "run seed and batch order": "square",
+# By source: a color, and a pattern for readers who do not see colors.
+_LOOK = {
+    "search": ("#0072b2", ""),
+    "run seed": ("#d55e00", "/"),
+    "batch order": ("#009e73", "x"),
+    "run seed and batch order": ("#d55e00", "/"),
 }
-_ROW_HEIGHT, _STEP = 62, 0.24
+_ROW_HEIGHT = 40
 
 
-def luck_figure(luck: Mapping[str, EntryLuck], metric: ObjectiveMetric, look: Mapping[str, Style]) -> Figure | None:
-    """Draw the standard deviation of a score from each source with its interval; None without study seeds.
+def luck_figure(found: Mapping[str, EntryLuck], metric: ObjectiveMetric) -> Figure | None:
+    """Draw the shares of the variance of each entry; None without an entry that has any.
 
     Args:
-        luck: The luck of the entries, by label.
-        metric: The metric.
-        look: The style of each entry, by label.
+        found: The luck by label.
+        metric: The metric compared.
     """
-    traces: list[dict[str, Any]] = []
-    labels = list(luck)
-    named: set[str] = set()
-    for place, label in enumerate(labels):
-        parts = [part for part in luck[label].luck.parts if part.variance is not None]
-        for row, part in enumerate(parts):
-            y = len(labels) - 1 - place + _STEP * ((len(parts) - 1) / 2 - row)
-            traces.append(_trace(part, label, metric, y=y, style=look[label], named=part.source not in named))
-            named.add(part.source)
-    if not traces:
+    shown = [label for label, each in found.items() if any(part.variance for part in each.luck.parts)]
+    if not shown:
         return None
-    unit = "points" if metric.is_share else metric.confirmed_spoken
+    sources = dict.fromkeys(part.source for label in shown for part in found[label].luck.parts)
+    places = {label: len(shown) - 1 - index for index, label in enumerate(shown)}
+    ends = dict.fromkeys(shown, 0.0)  # of the bars drawn so far
+    traces: list[dict[str, Any]] = []
+    for source in sources:
+        parts = {label: part for label in shown for part in found[label].luck.parts if part.source == source}
+        shares = {label: share_of(found[label].luck, part.variance) or 0.0 for label, part in parts.items()}
+        traces.append(
+            {
+                **_bars(source),
+                "x": list(shares.values()),
+                "base": [ends[label] for label in shares],
+                "y": [places[label] for label in shares],
+                "text": [_hover(label, part, metric) for label, part in parts.items()],
+            }
+        )
+        ends |= {label: ends[label] + share for label, share in shares.items()}
     return Figure(
         name="luck",
         title="Where the luck is",
-        description="Standard deviation of a test score that comes from the search, and from the run seed and the "
-        "batch order, with 95 % intervals.",
+        description="Shares of search, run seed and batch order in the variance of a confirmation's score, by "
+        "optimizer.",
         traces=traces,
-        x={"title": f"standard deviation, {unit}", "rangemode": "tozero"},
+        x={"title": "share of the variance", "tickformat": ".0%", "range": [0, 1]},
         y={
-            "tickvals": list(range(len(labels)))[::-1],
-            "ticktext": labels,
-            "range": [-0.6, len(labels) - 0.4],
+            "tickvals": list(places.values()),
+            "ticktext": list(places),
+            "range": [-0.6, len(shown) - 0.4],
             "showgrid": False,
             "fixedrange": True,
         },
-        height=130 + _ROW_HEIGHT * len(labels),
+        height=120 + _ROW_HEIGHT * len(shown),
+        extra={"barmode": "overlay"},
     )
 
 
-def _trace(
-    part: LuckPart, label: str, metric: ObjectiveMetric, *, y: float, style: Style, named: bool
-) -> dict[str, Any]:
-    assert part.variance is not None
-    unit = 100.0 if metric.is_share else 1.0
-    mean = math.sqrt(part.variance) * unit
-    low = mean if part.low is None else math.sqrt(part.low) * unit
-    high = mean if part.high is None or not math.isfinite(part.high) else math.sqrt(part.high) * unit
-    free = "" if part.freedom is None else f", {part.freedom:.3g} degrees of freedom"
+def _bars(source: str) -> dict[str, Any]:
+    color, pattern = _LOOK[source]
     return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": part.source,
-        "legendgroup": part.source,
-        "showlegend": named,
-        "x": [mean],
-        "y": [y],
-        "marker": {"color": style.color, "symbol": _MARKERS[part.source], "size": 10},
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [high - mean],
-            "arrayminus": [mean - low],
-            "color": style.color,
-            "thickness": 2,
-            "width": 5,
-        },
-        "hovertemplate": f"<b>{label}</b>, {part.source}<br>{mean:.3g} ({low:.3g} to {high:.3g}){free}<extra></extra>",
+        "type": "bar",
+        "orientation": "h",
+        "name": source,
+        "marker": {"color": color, "pattern": {"shape": pattern}},
+        "textposition": "none",
+        "hovertemplate": "%{text}<extra></extra>",
     }
+
+
+def _hover(label: str, part: LuckPart, metric: ObjectiveMetric) -> str:
+    if part.variance is None:
+        return f"<b>{label}</b><br>{part.source}: not known from these studies"
+    deviation = metric.change(part.variance**0.5, signed=False)
+    ends = ""
+    if part.low is not None and part.high is not None:
+        ends = f" (95 % interval {metric.change_span(part.low**0.5, part.high**0.5)})"
+    return (
+        f"<b>{label}</b><br>{part.source}: standard deviation {deviation}{ends}, {part.freedom:.0f} degrees of freedom"
+    )
