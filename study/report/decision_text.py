@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from study.report.marked_text import joined, listed, marked_name
 from study.report.objective_metric import SPACE, ObjectiveMetric
+from study.report.pair_prices import PairPrice, seconds_to
 from study.report.pairing import Outcome
-from study.report.prices import PairPrice, seconds_to
 from study.statistics.divergence import divergence_limit
 from study.statistics.looks import ERROR
 from study.statistics.sequential import PairDecision

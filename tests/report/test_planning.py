@@ -81,3 +81,11 @@ def test_a_margin_and_a_power_that_cannot_be_are_refused(pilot, margin, power, t
     with pytest.raises(StudyError) as error:
         check_plan_values(margin, power, pilot)
     assert told in str(error.value)
+
+
+def test_all_faults_are_told_at_once(pilot):
+    with pytest.raises(StudyError) as error:
+        check_plan_values(-1.0, 2.0, pilot)
+    first, second = str(error.value).splitlines()
+    assert first.startswith("--margin=-1: ")
+    assert second.startswith("--power=2: ")
