@@ -18,8 +18,8 @@ from study.report.figures.results import differences_figure, scores_figure
 from study.report.figures.sensitivity import value_figure
 from study.report.figures.style import Style, styles
 from study.report.luck import EntryLuck, luck_of
+from study.report.pair_prices import PairPrice, prices
 from study.report.pairing import Outcome, decide_outcome
-from study.report.prices import PairPrice, prices
 from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row, summarize
 from study.report.value_sensitivity import ValueSensitivity, value_sensitivities

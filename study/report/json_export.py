@@ -11,7 +11,7 @@ import numpy as np
 
 from study.report.across_workloads import AcrossWorkloads, sentence
 from study.report.comparison import Comparison
-from study.report.prices import PairPrice, seconds_to
+from study.report.pair_prices import PairPrice, seconds_to
 
 
 def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None = None) -> dict[str, Any]:

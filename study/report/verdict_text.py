@@ -20,8 +20,8 @@ from study.report.decision_text import (
 )
 from study.report.marked_text import joined, listed, marked_name, pieces, plain
 from study.report.objective_metric import SPACE, ObjectiveMetric
+from study.report.pair_prices import PairPrice
 from study.report.pairing import Outcome
-from study.report.prices import PairPrice
 from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row
 from study.statistics.intervals import MIN_SEEDS

@@ -7,26 +7,10 @@ from study.core.errors import StoreError
 from study.report.comparison import compare
 from study.report.pairing import decide_outcome
 from study.report.plan_and_margin import margin_fault, margin_of
-from study.statistics.looks import Look, looks_text, plan_looks
+from study.statistics.looks import Look, plan_looks
 from study.statistics.pairwise import compare_candidate
 
 PLAN = plan_looks(20, sequential=True)
-
-
-@pytest.fixture
-def in_looks(make_study):
-    """Make a study under a plan: its level and number of confirmations, with the noise of its seeds."""
-
-    def make(name, level, n_seeds, *, noise=0.002, validation=0.8, plan=PLAN, seed=0, **changes):
-        luck = 0.01 * np.random.default_rng(7 + seed).standard_normal(40)
-        own = noise * np.random.default_rng(sum(map(ord, name))).standard_normal(40)
-        tests = (level + luck + own)[:n_seeds]
-        made = make_study(name, list(tests), validation=validation, **changes)
-        sequential = "sequential" if len(plan) > 1 else "fixed"
-        tags = {"looks": looks_text(plan), "confirm": sequential, "n_confirmations": str(plan[-1].n_seeds)}
-        return replace(made, tags={**made.tags, **tags})
-
-    return make
 
 
 def test_only_those_who_still_decide_something_are_due_and_a_ruled_out_one_stays_out(in_looks, make_experiment):
