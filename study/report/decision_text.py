@@ -10,7 +10,7 @@ from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.pair_prices import PairPrice, seconds_to
 from study.report.pairing import Outcome
 from study.statistics.divergence import divergence_limit
-from study.statistics.looks import ERROR
+from study.statistics.looks import ERROR, continued, error_spent
 from study.statistics.sequential import PairDecision
 
 _ALL_NAMED = 4  # up to so many entries that are ruled out get a reason of their own
@@ -91,13 +91,17 @@ def price_sentence(metric: ObjectiveMetric, outcome: Outcome, priced: Sequence[P
     labels = list(dict.fromkeys(label for each in of_best for label in (each.first, each.second)))
     ruled_out = max(each.ruled_out for each in of_best)
     told = f"Still open: {_open_pairs(of_best, labels)}."
-    if math.isfinite(ruled_out):
+    apart = [each for each in of_best if each.one_diverged]
+    # The difference then has the spread of a share's whole range, and its interval says nothing.
+    if math.isfinite(ruled_out) and not apart:
         size, each = metric.change(ruled_out, signed=False), " in any of them" if len(of_best) > 1 else ""
         told += f" A difference of more than {size} either way is ruled out{each}."
-    apart = [each for each in of_best if each.one_diverged]
     if apart:
         which = "They" if len(of_best) == 1 else "Some of them"
-        told += f" {which} cannot be called equal: one of the two has diverged, and the other has not."
+        told += (
+            f" {which} cannot be called equal: one of the two diverged, and the other did not. A diverged run counts "
+            f"as {metric.text(metric.worst)}, which makes the difference uncertain."
+        )
     return f"{told} {price_text(outcome, of_best)}"
 
 
@@ -114,13 +118,27 @@ def price_text(outcome: Outcome, priced: Sequence[PairPrice]) -> str:
     if seeds.typical is None:
         seconds = seconds_to(priced, seeds.horizon)
         time = f", and {duration_text(seconds)}" if seconds else ""
-        return f"To decide {it} probably takes more than {seeds.horizon} {unit} in all{time}."
+        beyond = _beyond_plan(outcome, seeds.horizon)
+        return f"To decide {it} probably takes more than {seeds.horizon} {unit} in all{time}.{beyond}"
     low, high = seeds.low or seeds.typical, f"more than {seeds.horizon}" if seeds.high is None else str(seeds.high)
-    span = "" if str(low) == high else f" (80{SPACE}% range: {low} to {high})"
+    span = "" if str(low) == high else f" (likely {low} to {high})"
     seconds = seconds_to(priced, seeds.typical)
     time = f", {duration_text(seconds)} at the speed so far" if seconds else ""
     more = seeds.typical - hardest.n_seeds
-    return f"To decide {it} takes about {seeds.typical} {unit} in all{span}: {more} more of each{time}."
+    beyond = _beyond_plan(outcome, seeds.typical)
+    return f"To decide {it} takes about {seeds.typical} {unit} in all{span}: {more} more of each{time}.{beyond}"
+
+
+def _beyond_plan(outcome: Outcome, n_seeds: int) -> str:
+    """Return what seeds beyond the plan add to the probability of a false claim; empty within the plan."""
+    if outcome.unit == "study" or not outcome.looks or n_seeds <= outcome.looks[-1].n_seeds:
+        return ""
+    planned = outcome.looks[-1].n_seeds
+    added = continued(outcome.looks, n_done=planned, n_max=n_seeds, sequential=True)
+    return (
+        f" This is beyond the plan of {planned}, so the probability of any false claim is then at most "
+        f"{100 * error_spent(added):.3g}{SPACE}%."
+    )
 
 
 def duration_text(seconds: float) -> str:
@@ -156,13 +174,17 @@ def plan_sentence(metric: ObjectiveMetric, outcome: Outcome) -> str:
     """Return the looks that were made, and the margin; empty for a single look without one."""
     told = []
     n_made = 0 if outcome.decisions is None else outcome.decisions.n_looks_made
-    if len(outcome.looks) > 1:
+    if len(outcome.looks) > 1 and n_made:
         made, ahead = (
             joined([str(look.n_seeds) for look in looks]) for looks in (outcome.looks[:n_made], outcome.looks[n_made:])
         )
-        left = f" (looks at {ahead} were planned too)" if ahead else ""
-        of = " confirmation seeds of each study" if outcome.unit == "study" else " seeds"
-        told.append(f"tested at {made}{of}{left}")
+        of = "confirmation seeds of each study" if outcome.unit == "study" else "seeds"
+        if not ahead:
+            told.append(f"tested at {made} {of}, as planned")
+        elif outcome.due:
+            told.append(f"tested at {made} {of} so far; the next look is at {outcome.looks[n_made].n_seeds}")
+        else:
+            told.append(f"decided at {outcome.looks[n_made - 1].n_seeds} {of}, so no look at {ahead} was needed")
     if outcome.margin is not None:
         size = metric.change(outcome.margin, signed=False)
         told.append(f"the margin, below which a difference does not matter, is {size} (objective.margin)")

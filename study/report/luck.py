@@ -95,8 +95,8 @@ def _sentence(label: str, found: EntryLuck, metric: ObjectiveMetric) -> str:
     if step.best == "trials":
         gain = metric.change(step.gain_of_trials or 0.0, signed=False)
         return (
-            f"{told}. The next minutes are best spent on {_STEPS['trials']}: the second half of the trials gained "
-            f"{gain}, more than the standard error of its mean, {now}."
+            f"{told}. For a better result, the next minutes are best spent on {_STEPS['trials']}: the second half of "
+            f"the trials gained {gain}, more than the standard error of its mean, {now}."
         )
     is_study = step.best == "study seed"
     then = metric.change(step.with_study_seed if is_study else step.with_confirmation, signed=False)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from study.core.names import typed_command
 from study.report.confirmed import divergence_text
 from study.report.decision_text import (
     alive_pairs,
@@ -89,7 +90,7 @@ def answer(
     elif alive and all(pair.claim == "equal" for pair in alive):
         kind, told = "equal", _equal(metric, outcome, row)
     else:
-        told = _no_winner(metric, outcome, verdict, row, priced)
+        told = _no_winner(experiment, outcome, verdict, row, priced)
     after = (plan_sentence(metric, outcome), error_sentence(outcome), _scope(experiment, outcome), *_left_out(outcome))
     return Answer(
         kind=kind,
@@ -102,15 +103,16 @@ def _winner(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Ro
     better = _differences(metric, outcome, verdict.differences)
     n = len(outcome.labels)
     first = (
-        f"{marked_name(row.label)} is the best of {_these(outcome, n)}: its mean {metric.confirmed_spoken} is "
-        f"{better} ({_intervals(_n_named(verdict.differences), outcome)})."
+        f"{marked_name(row.label)} is the best of {_these(outcome, n)}{_by_little(metric, outcome)}: its mean "
+        f"{metric.confirmed_spoken} is {better} ({_intervals(_n_named(verdict.differences), outcome)})."
     )
-    second = " ".join(part for part in (_reached(row, metric, outcome), _within(metric, outcome)) if part)
+    second = " ".join(part for part in (_reached(row, metric, outcome), _within(outcome)) if part)
     if outcome.behind is None:
         return first, second
     labels, behind = outcome.behind
     if behind.winner:
-        third = f"Behind it, {marked_name(labels[behind.candidate])} is better than the rest."
+        rest = listed([labels[each.other] for each in behind.differences])
+        third = f"Behind it, {marked_name(labels[behind.candidate])} is better than {rest}."
     elif behind.tied and _is_of_last_look(outcome, behind, labels):
         # One sentence for the best of the rest on validation and those that do not differ significantly from it.
         tied = [labels[behind.candidate], *(labels[index] for index in behind.tied)]
@@ -127,17 +129,32 @@ def _is_of_last_look(outcome: Outcome, behind: Verdict, labels: Sequence[str]) -
     return all(outcome.pair_of(rows[0], row).n_seeds == last for row in rows[1:])
 
 
-def _within(metric: ObjectiveMetric, outcome: Outcome) -> str:
-    """Return from whom the winner differs by less than the margin; empty if from none."""
-    assert outcome.verdict is not None
-    winner = outcome.verdict.candidate
-    others = [each.other for each in outcome.verdict.differences if outcome.pair_of(winner, each.other).within_margin]
-    if not others or outcome.margin is None:
+def _near(outcome: Outcome) -> list[int]:
+    """Return the entries from which the winner differs by less than the margin."""
+    winner = _winner_of(outcome)
+    others = [index for index in range(len(outcome.labels)) if index != winner]
+    return [other for other in others if outcome.pair_of(winner, other).within_margin]
+
+
+def _by_little(metric: ObjectiveMetric, outcome: Outcome) -> str:
+    """Return that the winner is better by less than the margin; empty without such an entry."""
+    near = _near(outcome)
+    if not near or outcome.margin is None:
         return ""
-    names = listed([outcome.labels[other] for other in others])
     margin = metric.change(outcome.margin, signed=False)
-    is_small = f"It is better than {names} by less than the margin of {margin}"
-    return f"{is_small}. {divergence_sentence(outcome, [winner, *others])}"
+    whom = "" if len(near) == len(outcome.labels) - 1 else f" than {listed([outcome.labels[each] for each in near])}"
+    return f", but better{whom} by less than the margin of {margin}"
+
+
+def _within(outcome: Outcome) -> str:
+    """Return the rates of divergence beside a difference below the margin; empty without one."""
+    near = _near(outcome)
+    return divergence_sentence(outcome, sorted({_winner_of(outcome), *near})) if near else ""
+
+
+def _winner_of(outcome: Outcome) -> int:
+    assert outcome.verdict is not None
+    return outcome.verdict.candidate
 
 
 def _equal(metric: ObjectiveMetric, outcome: Outcome, row: Row) -> tuple[str, ...]:
@@ -153,9 +170,9 @@ def _equal(metric: ObjectiveMetric, outcome: Outcome, row: Row) -> tuple[str, ..
 
 
 def _no_winner(
-    metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Row, priced: Sequence[PairPrice]
+    experiment: ComparedExperiment, outcome: Outcome, verdict: Verdict, row: Row, priced: Sequence[PairPrice]
 ) -> tuple[str, ...]:
-    labels, candidate = outcome.labels, verdict.candidate
+    metric, labels, candidate = experiment.metric, outcome.labels, verdict.candidate
     pairs = {each.other: outcome.pair_of(candidate, each.other) for each in verdict.differences}
     tied = [each for each in verdict.differences if pairs[each.other].claim == "open"]
     equal = [pair for pair in alive_pairs(outcome) if pair.claim == "equal"]
@@ -181,6 +198,8 @@ def _no_winner(
     if tied and better:
         rest.append(f"{listed(better)} did better than {marked_name(row.label)} on the {metric.confirmed_on} split.")
     cost = price_sentence(metric, outcome, priced)
+    if cost:
+        cost += f" The command to type: see {typed_command('plan', experiment.name)}."
     return first, cost, *rest, ruled_out_sentence(outcome), _reached(row, metric, outcome)
 
 

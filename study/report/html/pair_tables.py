@@ -120,8 +120,8 @@ def _notes(comparison: Comparison, *, has_price: bool) -> list[str]:
     outcome = comparison.outcome
     looks = "pairs and looks" if len(outcome.looks) > 1 else "pairs"
     told = [
-        f"Answers and intervals hold for all {looks} together: any of them is wrong in at most "
-        f"{100 * outcome.error:.4g} % of comparisons."
+        f"Answers and intervals hold for all {looks} together: in at least {100 * (1 - outcome.error):.4g} % of "
+        "comparisons, none of them is wrong."
     ]
     if any(pair.equality == "claimed" for pair in (outcome.decisions.pairs if outcome.decisions else ())):
         told.append(

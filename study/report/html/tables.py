@@ -103,7 +103,7 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
             ("gain, points" if metric.is_share else "gain", "number", [_gain(row, metric) for row in rows]),
             ("best configuration", "lines", [_configurations(row) for row in rows]),
             ("trials", "number", [_trials(row) for row in rows]),
-            ("diverged", "number", [row.states.get("diverged", 0) for row in rows]),
+            ("diverged trials", "number", [row.states.get("diverged", 0) for row in rows]),
             *([pruned] if any(row.states.get("pruned") for row in rows) else []),
             *([epochs] if any(row.epochs for row in rows) else []),
             ("s/trial", "number", [_seconds(row) for row in rows]),
