@@ -139,3 +139,20 @@ def test_a_plan_that_was_changed_in_the_store_is_named(in_looks, make_experiment
 def test_a_margin_beyond_the_metric_is_refused(planted, margin, told):
     fault = margin_fault(margin, planted.metric)
     assert (fault is None) if told is None else (told in fault)
+
+
+def test_plans_and_margins_that_differ_are_cautions(in_looks, make_experiment):
+    fixed = in_looks("sgd", 0.9001, 5, noise=0.01, plan=plan_looks(5, sequential=False))
+    other = in_looks("adam", 0.9, 5)
+    other = replace(other, tags={**other.tags, "objective_margin": "0.002"})
+    topics = {each.topic: each for each in compare(make_experiment(other, fixed)).cautions}
+    assert topics["Different plans"].serious
+    assert "at 5, 10, 20 seeds" in topics["Different plans"].text
+    assert topics["Different margins"].text.endswith("the strictest is taken: 0.20\u00a0points.")
+    same = compare(make_experiment(in_looks("adam", 0.9, 5), in_looks("sgd", 0.8, 5))).cautions
+    assert not {each.topic for each in same} & {
+        "Different plans",
+        "Different margins",
+        "Few seeds",
+        "Seeds not shared",
+    }

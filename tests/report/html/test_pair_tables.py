@@ -3,8 +3,11 @@ from dataclasses import replace
 import pytest
 
 from study.report.comparison import compare
+from study.report.html.page import ReportOrigin, render
 from study.report.html.pair_tables import pairs_table
 from study.report.html.sections import sections
+
+ORIGIN = ReportOrigin(command="study compare tiny-mlp", ui="", experiment_ids={"tiny-mlp": "7"}, made="today")
 
 
 def cells(table, title):
@@ -61,6 +64,15 @@ def test_equality_and_divergence_are_told_in_the_answer(in_looks, make_experimen
     )
     one = compare(make_experiment(equal[0], replace(equal[1], confirmations=runs)))
     assert cells(pairs_table(one), "answer") == ["open; one has diverged"]
+
+
+@pytest.mark.parametrize(("plan", "added"), [("5:0.02 10:0.03", False), ("5:0.05 10:0.025", True)])
+def test_the_page_says_if_looks_were_added_after_the_plan(in_looks, make_experiment, plan, added):
+    studies = [in_looks(name, 0.9, 10, noise=0.01) for name in ("adam", "nadam")]
+    planned = [replace(study, tags={**study.tags, "looks": plan}) for study in studies]
+    page = render([compare(make_experiment(*planned))], origin=ORIGIN)
+    assert ("the last looks were added after the planned error was spent" in page) == added
+    assert ("the looks and the error of each were fixed before the first" in page) != added
 
 
 def test_without_a_test_there_is_no_table(make_study, make_experiment):
