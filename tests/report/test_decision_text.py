@@ -47,7 +47,7 @@ def test_where_one_diverged_and_the_other_did_not_equality_is_never_said(equal, 
     found = compare(make_experiment(equal[0], with_diverged(equal[1], 1)))
     assert found.answer.kind == "none"
     assert "are equal" not in said(found)
-    assert "They cannot be called equal: one of the two has diverged, and the other has not." in said(found)
+    assert "They cannot be called equal: one of the two diverged, and the other did not." in said(found)
 
 
 def test_what_is_open_has_a_price_and_a_difference_that_is_ruled_out(in_looks, make_experiment):
@@ -70,7 +70,7 @@ def test_a_winner_by_less_than_the_margin_is_said_to_be_one(in_looks, make_exper
     studies = [in_looks(name, level, 20, noise=0.0005, plan=plan) for name, level in (("adam", 0.9), ("sgd", 0.898))]
     found = compare(make_experiment(*studies))
     assert found.answer.winner == "adam"
-    assert "It is better than sgd by less than the margin of 0.50 points." in said(found)
+    assert "configurations, but better by less than the margin of 0.50 points: its mean" in found.answer.sentences[0]
 
 
 def test_error_beyond_the_plan_is_said_and_changes_the_level(in_looks, make_experiment):
@@ -80,7 +80,9 @@ def test_error_beyond_the_plan_is_said_and_changes_the_level(in_looks, make_expe
     assert "any false claim here is at most 7.5 %, not 5 %" in said(found)
     assert "(92.5 % interval, which holds for all looks together)" in said(found)
     inside = [replace(study, tags={**study.tags, "looks": "5:0.02 10:0.03"}) for study in studies]
-    assert "false claim" not in said(compare(make_experiment(*inside)))
+    within = said(compare(make_experiment(*inside)))
+    assert "any false claim here" not in within
+    assert "This is beyond the plan of 10, so the probability of any false claim is then at most" in within
 
 
 def test_the_terminal_has_the_answer_the_price_and_the_command(in_looks, make_experiment):
@@ -88,7 +90,7 @@ def test_the_terminal_has_the_answer_the_price_and_the_command(in_looks, make_ex
     experiment = make_experiment(*studies, in_looks("sgd", 0.7, 5))
     first, cost, ruled_out, command = answer_lines(experiment)
     found = compare(experiment)
-    assert (first, cost) == found.answer.sentences[:2]
+    assert (first, f"{cost} The command to type: see study plan tiny-mlp.") == found.answer.sentences[:2]
     assert ruled_out.startswith("Ruled out as the best: sgd")
     assert command.startswith("study plan tiny-mlp: ")
     assert answer_lines(make_experiment(in_looks("adam", 0.9, 5))) == []
