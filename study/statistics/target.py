@@ -1,4 +1,4 @@
-"""Whether a configuration that was chosen for its luck reached a target, shown by fresh seeds."""
+"""Fresh seeds that show, or do not show, that a configuration reached a target, though it was chosen for its luck."""
 
 from __future__ import annotations
 
