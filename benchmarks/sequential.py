@@ -1,4 +1,4 @@
-"""Simulated error rates, power and seeds of sequential confirmation, and the hits of the price.
+"""Simulated error rates, power and seeds of sequential confirmation.
 
 `benchmarks/sequential_page.py` runs all cells and writes docs/sequential_rates.md. The tests run some of them with
 fewer repetitions.
@@ -7,7 +7,7 @@ fewer repetitions.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
@@ -19,7 +19,6 @@ from study.statistics.divergence import divergence_spread
 from study.statistics.look_claims import alive, claim, compare_pairs, due, no_claims
 from study.statistics.looks import Look, plan_looks
 from study.statistics.pairwise import least_spread
-from study.statistics.price import price
 from study.statistics.resolution import Resolution, share_of
 
 Floats = NDArray[np.float64]
@@ -102,29 +101,6 @@ class SequentialRates:
     seeds: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class PriceHits:
-    """Prices of a pair that is still open after some seeds, and what was needed at last.
-
-    Attributes:
-        n_open: Number of simulated pairs that were open; with none, the others are NaN.
-        hits: Share whose number of seeds lies within the stated range.
-        beyond: Share whose typical price is "more than the horizon".
-        not_decided: Share that was not decided at the horizon.
-        open_ended: Share of ranges without an upper end.
-        factor: Median of upper by lower end, the horizon for an open upper end; 1 where both are open.
-        horizon: The horizon, in seeds.
-    """
-
-    n_open: int
-    hits: float
-    beyond: float
-    not_decided: float
-    open_ended: float
-    factor: float
-    horizon: int
-
-
 def simulate(cell: SequentialCell, *, n_repetitions: int, rng: np.random.Generator) -> SequentialRates:
     """Return the rates of a cell.
 
@@ -153,52 +129,6 @@ def all_cells() -> list[SequentialCell]:
         for scores, n, (truth, ahead), plan, with_margin in product(SCORES, CONTENDERS, truths, PLANS, (False, True))
         if not (n == 2 and truth in ("two groups", "twins")) and not (n == 3 and truth == "twins")
     ]
-
-
-def price_hits(ahead: float, *, n_seen: int, horizon: int, margin: float | None, n_repetitions: int) -> PriceHits:
-    """Return the hits of the price for one pair, normal scores; looks at 5, 10, 20, ... seeds up to the horizon.
-
-    Args:
-        ahead: The true difference, in standard deviations of the paired difference.
-        n_seen: The look after which the price is asked.
-        horizon: The last look.
-        margin: The margin, in the same unit; None: equality is not tested.
-        n_repetitions: Simulated pairs.
-    """
-    rng = np.random.default_rng([int(100 * ahead), n_seen, horizon, int(100 * (margin or 0))])
-    plan = plan_looks(horizon, sequential=True)
-    scores = rng.normal(size=(n_repetitions, 2, horizon)) * np.sqrt(0.5) + ahead * np.array([[1.0], [0.0]])
-    decided = _decided_at(scores, plan, margin=margin)
-    rows = np.flatnonzero(decided > n_seen)
-    seen = scores[rows, 0, :n_seen] - scores[rows, 1, :n_seen]
-    later = [look for look in plan if look.n_seeds > n_seen]
-    means, spreads = seen.mean(axis=1), seen.std(axis=1, ddof=1)
-    found = [
-        price(float(mean), float(spread), n_seen, ahead=later, n_pairs=1, margin=margin, generator=rng)
-        for mean, spread in zip(means, spreads, strict=True)
-    ]
-    ends = [[np.inf if end is None else end for end in (each.low, each.typical, each.high)] for each in found]
-    low, typical, high = np.array(ends, dtype=np.float64).reshape(-1, 3).T
-    needed = decided[rows]
-    if not found:
-        return PriceHits(
-            n_open=0,
-            hits=np.nan,
-            beyond=np.nan,
-            not_decided=np.nan,
-            open_ended=np.nan,
-            factor=np.nan,
-            horizon=horizon,
-        )
-    return PriceHits(
-        n_open=len(rows),
-        hits=float(np.mean((low <= needed) & (needed <= high))),
-        beyond=float(np.mean(np.isinf(typical))),
-        not_decided=float(np.mean(np.isinf(needed))),
-        open_ended=float(np.mean(np.isinf(high))),
-        factor=float(np.median(np.minimum(high, horizon) / np.minimum(low, horizon))),
-        horizon=horizon,
-    )
 
 
 def _batch(cell: SequentialCell, n: int, rng: np.random.Generator) -> dict[str, Floats | Flags]:
@@ -276,24 +206,3 @@ def _draw(cell: SequentialCell, n: int, rng: np.random.Generator, *, n_seeds: in
     values = place + unit * (_expected(cell)[:, None] + np.sqrt(0.5) * (shared + own))
     diverged = rng.random(shape) < _rates(cell)[:, None]
     return np.where(diverged, 0.0, _RESOLUTIONS[cell.scores].rounded(values)), diverged
-
-
-def _decided_at(scores: Floats, plan: Sequence[Look], *, margin: float | None) -> Floats:
-    """Return the seeds at which a single pair is decided; infinite if it is not."""
-    none, zero = np.zeros((len(scores), 2), dtype=np.bool_), np.zeros((len(scores), 2))
-    claims, decided = no_claims((len(scores), 1)), np.full(len(scores), np.inf)
-    for look in plan:
-        known = scores[..., : look.n_seeds]
-        tests = compare_pairs(
-            known,
-            present=~none,
-            least_spreads=zero,
-            margin=margin,
-            diverged=np.zeros(known.shape, dtype=np.bool_),
-            has_diverged=none,
-            kept_spreads=zero,
-        )
-        claims = claim(claims, tests, present=~none, level=look.level, with_margin=margin is not None)
-        found = ((claims.better != 0) | claims.within)[:, 0]
-        decided = np.where(np.isinf(decided) & found, float(look.n_seeds), decided)
-    return decided

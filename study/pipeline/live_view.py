@@ -111,7 +111,8 @@ class View:
             n_confirmations: Number of confirmations of all settings that are still to run, for the time left. Default
                 0.
             direction: `maximize` if a large value is good. Default `maximize`.
-            is_round: The study goes on with further confirmations, and gets no line for its end. Default False.
+            is_round: The study goes on with further confirmations, and gets a line for its end in a notebook alone.
+                Default False.
         """
         self._is_round = is_round
         with self._changes():
@@ -207,6 +208,9 @@ class View:
         if progress:
             progress.best = best
             if self._is_round:
+                if self._changed:  # a notebook's output keeps the last state that it was shown
+                    n, seconds_text = progress.n_ended, duration_text(seconds)
+                    self._write(f"{progress.name}: {n} further confirmations after {seconds_text}")
                 return
             self._write(f"{progress.name}: {progress.best_text()} after {duration_text(seconds)}")
 

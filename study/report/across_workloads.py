@@ -15,7 +15,13 @@ from study.report.figures.figure import Figure
 from study.report.figures.style import Style, styles
 from study.report.objective_metric import ObjectiveMetric
 from study.statistics.performance_profile import performance_profile, performance_score
-from study.statistics.ranks import Friedman, average_ranks, friedman_test, nemenyi_critical_difference
+from study.statistics.ranks import (
+    Friedman,
+    average_ranks,
+    friedman_test,
+    nemenyi_critical_difference,
+    workloads_needed,
+)
 
 Floats = NDArray[np.float64]
 _ENOUGH = 3
@@ -102,7 +108,8 @@ def sentence(found: AcrossWorkloads) -> str:
         f"{found.ranks[0]:.2f}"
     )
     if found.friedman is None or found.critical_difference is None:
-        return f"{said}; {n} workloads are too few for a test of ranks, which needs at least three."
+        too_few = f"{said}; {n} workloads are too few for a test of ranks, which needs at least three."
+        return f"{too_few}{_needed(found, at_least=_ENOUGH)}"
     behind = [
         label
         for label, rank in zip(found.labels[1:], found.ranks[1:], strict=True)
@@ -120,7 +127,20 @@ def sentence(found: AcrossWorkloads) -> str:
     )
     p = "< 0.001" if found.friedman.p < 0.001 else f"= {found.friedman.p:.3f}"
     p = "" if math.isnan(found.friedman.p) else f" (Friedman p {p})"
-    return f"{said}; {told}{p}.{few if n < 10 else ''}"
+    needed = _needed(found, at_least=n + 1) if len(behind) < n_labels - 1 else ""
+    return f"{said}; {told}{p}.{few if n < 10 else ''}{needed}"
+
+
+def _needed(found: AcrossWorkloads, *, at_least: int) -> str:
+    """Say how many workloads the best rank needs, if the average ranks stay as they are; empty if it is shared."""
+    difference = float(found.ranks[1] - found.ranks[0])
+    if difference <= 0:
+        return ""
+    n = max(at_least, workloads_needed(difference, len(found.labels)))
+    first, second = found.labels[:2]
+    return (
+        f" If the average ranks stay as they are, {first} ranks significantly before {second} from {n} workloads on."
+    )
 
 
 def _means(comparison: Comparison) -> dict[str, float]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from study.core.names import typed_command
 from study.report.decision_text import error_sentence, price_sentence, ruled_out_sentence
 from study.report.marked_text import plain
+from study.report.pair_prices import prices
 from study.report.pairing import decide_outcome
-from study.report.prices import prices
 from study.report.studies import ComparedExperiment
 from study.report.summary_rows import summarize
 from study.report.verdict_text import answer

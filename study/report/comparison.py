@@ -13,11 +13,13 @@ from study.report.caveats import cautions, pruned_or_adaptive
 from study.report.figures.curves import target_figure, training_figure, tuning_figure
 from study.report.figures.figure import Figure
 from study.report.figures.hyperparameters import importance_figure, parallel_figure, sensitivity_figure
+from study.report.figures.luck import luck_figure
 from study.report.figures.results import differences_figure, scores_figure
 from study.report.figures.sensitivity import value_figure
 from study.report.figures.style import Style, styles
+from study.report.luck import EntryLuck, luck_of
+from study.report.pair_prices import PairPrice, prices
 from study.report.pairing import Outcome, decide_outcome
-from study.report.prices import PairPrice, prices
 from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row, summarize
 from study.report.value_sensitivity import ValueSensitivity, value_sensitivities
@@ -44,6 +46,7 @@ class Comparison:
         rates: Searches over the learning rate, by label.
         targets: Times to the target, by label.
         values: Sensitivity to each searched value, by its name and by label.
+        luck: Sources of the luck, by label; only of entries with several study seeds.
     """
 
     experiment: ComparedExperiment
@@ -58,6 +61,7 @@ class Comparison:
     rates: Mapping[str, curve_data.LearningRates]
     targets: Mapping[str, curve_data.TimesToTarget]
     values: Mapping[str, Mapping[str, ValueSensitivity]]
+    luck: Mapping[str, EntryLuck]
 
     @property
     def look(self) -> dict[str, Style]:
@@ -84,6 +88,7 @@ class Comparison:
             training_figure(self.training, metric, look, split="training", over="seconds"),
             sensitivity_figure(self.rates, metric, look) if self.rates else None,
             differences_figure(experiment, self.outcome, look),
+            luck_figure(self.luck, metric),
             target_figure(self.targets, metric, look, over="steps"),
             target_figure(self.targets, metric, look, over="seconds"),
             importance_figure({label: shares for label, shares in experiment.importances.items() if shares}, look),
@@ -123,6 +128,7 @@ def compare(experiment: ComparedExperiment) -> Comparison:
         rates=_each(experiment, lambda entry: curve_data.learning_rates(entry, experiment.metric)),
         targets=_each(experiment, lambda entry: curve_data.times_to_target(entry, experiment)),
         values=value_sensitivities(experiment),
+        luck=_each(experiment, lambda entry: luck_of(entry, experiment.metric, tuning=tuning.get(entry.label))),
     )
 
 

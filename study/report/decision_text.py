@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from study.report.marked_text import joined, listed, marked_name
 from study.report.objective_metric import SPACE, ObjectiveMetric
+from study.report.pair_prices import PairPrice, seconds_to
 from study.report.pairing import Outcome
-from study.report.prices import PairPrice, seconds_to
 from study.statistics.divergence import divergence_limit
 from study.statistics.looks import ERROR
 from study.statistics.sequential import PairDecision
@@ -137,7 +137,7 @@ def duration_text(seconds: float) -> str:
 
 
 def ruled_out_sentence(outcome: Outcome) -> str:
-    """Return who is ruled out as the best, and by whom; empty if nobody is."""
+    """Return who is ruled out as the best, and by whom; empty if no entry is."""
     decided = outcome.decisions
     if decided is None or not decided.ruled_out:
         return ""
@@ -161,7 +161,8 @@ def plan_sentence(metric: ObjectiveMetric, outcome: Outcome) -> str:
             joined([str(look.n_seeds) for look in looks]) for looks in (outcome.looks[:n_made], outcome.looks[n_made:])
         )
         left = f" (looks at {ahead} were planned too)" if ahead else ""
-        told.append(f"tested at {made} seeds{left}")
+        of = " confirmation seeds of each study" if outcome.unit == "study" else " seeds"
+        told.append(f"tested at {made}{of}{left}")
     if outcome.margin is not None:
         size = metric.change(outcome.margin, signed=False)
         told.append(f"the margin, below which a difference does not matter, is {size} (objective.margin)")

@@ -11,7 +11,7 @@ import numpy as np
 
 from study.report.across_workloads import AcrossWorkloads, sentence
 from study.report.comparison import Comparison
-from study.report.prices import PairPrice, seconds_to
+from study.report.pair_prices import PairPrice, seconds_to
 
 
 def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None = None) -> dict[str, Any]:
@@ -45,6 +45,9 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
                 without its seeds), left_out;
             differences: the candidate against each other: other, mean, low_holm, high_holm, p_holm,
                 p_superior, told_apart;
+            luck: by label, of several study seeds: luck (parts: source, variance, low, high, freedom; within,
+                n_study_seeds, n_studies, n_runs, level), next (best, standard_error, with_study_seed,
+                with_confirmation, seconds_of_study_seed, seconds_of_confirmation, gain_of_trials);
             tuning_curves, training_curves, learning_rate, time_to_target, importance: by label;
             sensitivity: by searched value and label: width (of numbers: width, low, high, threshold, envelope_values,
                 envelope_scores, open_low, open_high), share (of the range, on its scale), choices (text, n, best,
@@ -103,6 +106,7 @@ def _experiment(comparison: Comparison) -> dict[str, Any]:
         "training_curves": comparison.training,
         "learning_rate": {label: each.sensitivity for label, each in comparison.rates.items()},
         "time_to_target": comparison.targets,
+        "luck": comparison.luck,
         "importance": experiment.importances,
         "sensitivity": _sensitivity(comparison),
         "warnings": comparison.cautions,

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from study.core.errors import StudyError
+from study.report.pair_prices import PairPrice, looks_ahead, prices, seconds_to
 from study.report.pairing import Outcome
 from study.report.plan_and_margin import margin_fault
-from study.report.prices import PairPrice, looks_ahead, prices, seconds_to
 from study.report.studies import ComparedExperiment
 from study.statistics.intervals import MIN_SEEDS
 from study.statistics.looks import Look, error_spent
@@ -100,13 +100,16 @@ def check_plan_values(margin: float | None, power: float, experiment: ComparedEx
         experiment: The experiment.
 
     Raises:
-        StudyError: One of them cannot be.
+        StudyError: One of them cannot be, or both; the message has a line for each.
     """
+    faults = []
     if margin is not None and (fault := margin_fault(margin, experiment.metric)):
-        raise StudyError(f"--margin={margin:g}: {fault}")
+        faults.append(f"--margin={margin:g}: {fault}")
     if not 0 < power < 1:
         advice = f"Write {power / 100:g}, if {power:g} % is meant." if 1 < power < 100 else "Take 0.8."
-        raise StudyError(f"--power={power:g}: expected a number above 0 and below 1. {advice}")
+        faults.append(f"--power={power:g}: expected a number above 0 and below 1. {advice}")
+    if faults:
+        raise StudyError("\n".join(faults))
 
 
 def further_seeds(experiment: ComparedExperiment, outcome: Outcome, *, power: float) -> FurtherSeeds:

@@ -20,8 +20,8 @@ from study.report.decision_text import (
 )
 from study.report.marked_text import joined, listed, marked_name, pieces, plain
 from study.report.objective_metric import SPACE, ObjectiveMetric
+from study.report.pair_prices import PairPrice
 from study.report.pairing import Outcome
-from study.report.prices import PairPrice
 from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row
 from study.statistics.intervals import MIN_SEEDS
@@ -128,7 +128,7 @@ def _is_of_last_look(outcome: Outcome, behind: Verdict, labels: Sequence[str]) -
 
 
 def _within(metric: ObjectiveMetric, outcome: Outcome) -> str:
-    """Return from whom the winner differs by less than the margin; empty for nobody."""
+    """Return from whom the winner differs by less than the margin; empty if from none."""
     assert outcome.verdict is not None
     winner = outcome.verdict.candidate
     others = [each.other for each in outcome.verdict.differences if outcome.pair_of(winner, each.other).within_margin]

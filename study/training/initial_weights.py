@@ -66,6 +66,23 @@ class InitialValue:
             initializer.seed = seeds[self.draw]
         return initializer(self.variable.shape, dtype=self.variable.dtype)
 
+    def described(self) -> str:
+        """Return what decides the value, as text: the arguments of an initializer of Keras, else the value itself.
+
+        Models that are built under one seed have the same seeds in their initializers.
+        """
+        initializer = self.initializer
+        if isinstance(initializer, keras.initializers.Initializer) and type(initializer).__module__.startswith(
+            "keras."
+        ):
+            arguments = initializer.get_config()
+            if all(isinstance(each, bool | int | float | str | None) for each in arguments.values()):
+                return f"{type(initializer).__name__} {arguments}"
+        value = np.ascontiguousarray(
+            keras.ops.convert_to_numpy(initializer(self.variable.shape, dtype=self.variable.dtype))
+        )
+        return hashlib.sha256(value.tobytes()).hexdigest()
+
     def value(self, seeds: Any) -> Any:
         """Return the initial value inside a JAX program for the draws of a trial.
 
@@ -113,6 +130,10 @@ class Replay:
         """
         seeds = _draws(run_seed, self.n_draws)
         return [initial.built(seeds) for initial in self.initial_values]
+
+    def described(self) -> dict[str, str]:
+        """Return what decides each variable's initial value, as text, by a name with the variable's place."""
+        return {f"initial value {place}": each.described() for place, each in enumerate(self.initial_values)}
 
     def seeds(self, run_seed: int) -> NDArray[np.uint32]:
         """Return the seeds that are drawn under a run seed, shape (max(n_draws, 1),).

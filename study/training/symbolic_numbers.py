@@ -31,8 +31,12 @@ Formula = str | float | tuple[Any, ...]
 _ACCEPTS = "accepts_symbols"
 _OPERATIONS: Mapping[str, Callable[..., Any]] = {
     name: getattr(operator, name)
-    for name in ("add", "sub", "mul", "truediv", "pow", "neg", "pos", "abs", "eq", "ne", "lt", "le", "gt", "ge")
-} | {"bool": bool, "float": float, "sqrt": math.sqrt, "exp": math.exp, "log": math.log}
+    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "neg", "pos", "abs")
+} | {
+    **{name: getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
+    **{"bool": bool, "float": float, "round": round, "hash": hash},
+    **{name: getattr(math, name) for name in ("sqrt", "exp", "log", "trunc", "floor", "ceil")},
+}
 
 
 def evaluate(formula: Formula, values: Mapping[str, float]) -> Any:
@@ -173,6 +177,21 @@ class Number:
     def __float__(self) -> float:
         return float(self._frame.answer(("float", self._formula)))
 
+    def __trunc__(self) -> int:
+        return int(self._frame.answer(("trunc", self._formula)))
+
+    def __floor__(self) -> int:
+        return int(self._frame.answer(("floor", self._formula)))
+
+    def __ceil__(self) -> int:
+        return int(self._frame.answer(("ceil", self._formula)))
+
+    def __int__(self) -> int:
+        return self.__trunc__()
+
+    def __round__(self, n_digits: int | None = None) -> Any:
+        return self._frame.answer(("round", self._formula, *(() if n_digits is None else (n_digits,))))
+
     def __neg__(self) -> Number:
         return Number(("neg", self._formula), self._frame)
 
@@ -206,6 +225,18 @@ class Number:
     def __rtruediv__(self, other: Any) -> Any:
         return self._combine("truediv", other, self)
 
+    def __floordiv__(self, other: Any) -> Any:
+        return self._combine("floordiv", self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return self._combine("floordiv", other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return self._combine("mod", self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return self._combine("mod", other, self)
+
     def __pow__(self, other: Any) -> Any:
         return self._combine("pow", self, other)
 
@@ -231,7 +262,8 @@ class Number:
         return True if other is None or isinstance(other, str) else self._decide("ne", other)
 
     def __hash__(self) -> int:
-        return hash(self._formula)
+        # As a key of a dictionary a symbol finds what its value would find.
+        return int(self._frame.answer(("hash", self._formula)))
 
     def _combine(self, operation: str, left: Any, right: Any) -> Any:
         formulas = [_formula_of(operand) for operand in (left, right)]

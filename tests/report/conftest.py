@@ -5,7 +5,9 @@ import pytest
 
 from study.core.records import RunRecord, StudyRecord
 from study.report.studies import gather
+from study.statistics.looks import looks_text, plan_looks
 
+PLAN_OF_20 = plan_looks(20, sequential=True)
 PARAMS = {
     "study_seed": "0",
     "order_seed": "0",
@@ -148,3 +150,19 @@ def planted(make_study, make_experiment):
         make_study("momentum", base + noise[1], validation=0.811, untuned=base - 0.01),
         make_study("sgd", base + noise[2], validation=0.81, untuned=base - 0.1),
     )
+
+
+@pytest.fixture
+def in_looks(make_study):
+    """Make a study under a plan: its level and number of confirmations, with the noise of its seeds."""
+
+    def make(name, level, n_seeds, *, noise=0.002, validation=0.8, plan=PLAN_OF_20, seed=0, **changes):
+        luck = 0.01 * np.random.default_rng(7 + seed).standard_normal(40)
+        own = noise * np.random.default_rng(sum(map(ord, name))).standard_normal(40)
+        tests = (level + luck + own)[:n_seeds]
+        made = make_study(name, list(tests), validation=validation, **changes)
+        sequential = "sequential" if len(plan) > 1 else "fixed"
+        tags = {"looks": looks_text(plan), "confirm": sequential, "n_confirmations": str(plan[-1].n_seeds)}
+        return replace(made, tags={**made.tags, **tags})
+
+    return make

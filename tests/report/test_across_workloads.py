@@ -20,7 +20,14 @@ def test_optimizers_that_share_the_best_rank_are_all_named(make_study, make_expe
 def test_significance_that_no_ranking_can_reach_is_seen_as_such(planted):
     told = sentence(across([compare(planted)] * 3))
     assert told.startswith("adam has the best average rank of 3 optimizers over 3 workloads, 1.00;")
-    assert told.endswith("significance needs a difference of 1.91 ranks, and the largest possible is 2.")
+    assert "significance needs a difference of 1.91 ranks, and the largest possible is 2." in told
+
+
+def test_the_number_of_workloads_that_the_ranks_would_need_is_said(planted):
+    # Ranks 1, 2.5, 2.5 of three: 2.343^2 * 3 * 4 / (6 * 1.5^2) = 4.9, with q of Demsar (2006), table 5.
+    for n in (2, 3):
+        told = sentence(across([compare(planted)] * n))
+        assert told.endswith("adam ranks significantly before momentum from 5 workloads on."), told
 
 
 def test_a_p_value_of_almost_zero_is_not_printed_as_zero(make_study, make_experiment):

@@ -7,26 +7,10 @@ from study.core.errors import StoreError
 from study.report.comparison import compare
 from study.report.pairing import decide_outcome
 from study.report.plan_and_margin import margin_fault, margin_of
-from study.statistics.looks import Look, looks_text, plan_looks
+from study.statistics.looks import Look, plan_looks
 from study.statistics.pairwise import compare_candidate
 
 PLAN = plan_looks(20, sequential=True)
-
-
-@pytest.fixture
-def in_looks(make_study):
-    """Make a study under a plan: its level and number of confirmations, with the noise of its seeds."""
-
-    def make(name, level, n_seeds, *, noise=0.002, validation=0.8, plan=PLAN, seed=0, **changes):
-        luck = 0.01 * np.random.default_rng(7 + seed).standard_normal(40)
-        own = noise * np.random.default_rng(sum(map(ord, name))).standard_normal(40)
-        tests = (level + luck + own)[:n_seeds]
-        made = make_study(name, list(tests), validation=validation, **changes)
-        sequential = "sequential" if len(plan) > 1 else "fixed"
-        tags = {"looks": looks_text(plan), "confirm": sequential, "n_confirmations": str(plan[-1].n_seeds)}
-        return replace(made, tags={**made.tags, **tags})
-
-    return make
 
 
 def test_only_those_who_still_decide_something_are_due_and_a_ruled_out_one_stays_out(in_looks, make_experiment):
@@ -155,3 +139,20 @@ def test_a_plan_that_was_changed_in_the_store_is_named(in_looks, make_experiment
 def test_a_margin_beyond_the_metric_is_refused(planted, margin, told):
     fault = margin_fault(margin, planted.metric)
     assert (fault is None) if told is None else (told in fault)
+
+
+def test_plans_and_margins_that_differ_are_cautions(in_looks, make_experiment):
+    fixed = in_looks("sgd", 0.9001, 5, noise=0.01, plan=plan_looks(5, sequential=False))
+    other = in_looks("adam", 0.9, 5)
+    other = replace(other, tags={**other.tags, "objective_margin": "0.002"})
+    topics = {each.topic: each for each in compare(make_experiment(other, fixed)).cautions}
+    assert topics["Different plans"].serious
+    assert "at 5, 10, 20 seeds" in topics["Different plans"].text
+    assert topics["Different margins"].text.endswith("the strictest is taken: 0.20\u00a0points.")
+    same = compare(make_experiment(in_looks("adam", 0.9, 5), in_looks("sgd", 0.8, 5))).cautions
+    assert not {each.topic for each in same} & {
+        "Different plans",
+        "Different margins",
+        "Few seeds",
+        "Seeds not shared",
+    }

@@ -3,7 +3,8 @@
 import pytest
 
 from benchmarks.error_rates import standard_error
-from benchmarks.sequential import AHEAD, SCORES, SequentialCell, price_hits, sequential_rates
+from benchmarks.sequential import AHEAD, SCORES, SequentialCell, sequential_rates
+from benchmarks.sequential_prices import leader_price_hits, price_hits
 
 N = 1000
 HIGHEST = 0.05 + 3 * standard_error(0.05, N)
@@ -77,3 +78,11 @@ def test_a_margin_closes_the_range_of_the_price():
     assert found.hits >= 0.8
     assert found.factor <= 4
     assert found.open_ended < 0.2
+
+
+def test_the_price_of_a_leader_counts_one_pair():
+    given = {"n_contenders": 8, "n_seen": 10, "horizon": 40, "margin": None, "n_repetitions": 150}
+    found = leader_price_hits(1.0, **given)
+    assert found.n_open > 50
+    assert found.hits >= 0.85  # with all 28 pairs in the count: 73 %
+    assert found.not_decided < 0.05

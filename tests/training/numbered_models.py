@@ -1,9 +1,13 @@
-"""Models with one number each: in a layer, in a regularizer, in a recurrent cell; and some that hide theirs."""
+"""Models with one number each: in a layer, in a regularizer, in a recurrent cell; and some that hide theirs.
+
+Losses, a schedule and a layer of augmentation that hide theirs too.
+"""
 
 import inspect
 
 import keras
-from keras import layers
+import numpy as np
+from keras import layers, ops
 
 # Arguments of Keras's layers that are rates of noise.
 RATES = ("rate", "stddev")
@@ -110,6 +114,118 @@ def rooted(input_shape, n_outputs, *, value=0.3):
 def drawn_wide(input_shape, n_outputs, *, value=0.3):
     initial = keras.initializers.RandomNormal(stddev=value)
     return _model(input_shape, n_outputs, layers.Dense(12, kernel_initializer=initial))
+
+
+class _Scaled(layers.Layer):
+    """Layer whose number is the initial value of a weight."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],), initializer=keras.initializers.Constant(self.value))
+
+    def call(self, x):
+        return x * self.scale
+
+
+def scaled(input_shape, n_outputs, *, value=0.3):
+    return _model(input_shape, n_outputs, _Scaled(value))
+
+
+def begun_with(input_shape, n_outputs, *, value=0.3):
+    """Return a model whose number also stands in a function that computes an initial weight."""
+
+    def initial(shape, dtype=None):
+        return ops.full(shape, value, dtype=dtype)
+
+    hidden = layers.Dense(12, bias_initializer=initial)
+    return _model(input_shape, n_outputs, lambda x: layers.Dropout(value)(hidden(x)))
+
+
+def given_weights(input_shape, n_outputs, *, value=0.3):
+    """Return a model that is given weights while it is built, which depend on its number."""
+    hidden = layers.Dense(12)
+    made = _model(input_shape, n_outputs, lambda x: layers.Dropout(value)(hidden(x)))
+    hidden.set_weights([weight * value for weight in hidden.get_weights()])
+    return made
+
+
+class _RootOfNumPy(layers.Layer):
+    """Layer that computes with its number by a function that takes numbers alone."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def call(self, x):
+        return x * np.sqrt(self.value)
+
+
+class _Table(layers.Layer):
+    """Layer that looks its number up."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def call(self, x):
+        return x * {0.2: 3.0}.get(self.value, 1.0)
+
+
+def rooted_by_numpy(input_shape, n_outputs, *, value=0.3):
+    return _model(input_shape, n_outputs, _RootOfNumPy(value))
+
+
+def looked_up(input_shape, n_outputs, *, value=0.3):
+    return _model(input_shape, n_outputs, _Table(value))
+
+
+def penalizing(value=0.1):
+    """Return a loss, a function that has its number from the function around it."""
+
+    def loss(y_true, y_pred):
+        base = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+        return base + value * ops.mean(y_pred**2, axis=-1)
+
+    return loss
+
+
+class WeighingLoss(keras.losses.Loss):
+    """Cross-entropy with a penalty, whose number is in an array or in an attribute."""
+
+    def __init__(self, value=0.1, shown=False):
+        super().__init__()
+        self.weights = value if shown else np.full((10,), value, np.float32)
+
+    def call(self, y_true, y_pred):
+        base = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+        return base + ops.mean(self.weights * y_pred**2, axis=-1)
+
+
+class Falling(keras.optimizers.schedules.LearningRateSchedule):
+    """Schedule whose number is in a table or in an attribute."""
+
+    def __init__(self, value=0.1, shown=False):
+        self.value = value if shown else np.linspace(1.0, value, 20, dtype=np.float32)
+
+    def __call__(self, step):
+        if isinstance(self.value, np.ndarray):
+            return ops.take(self.value, ops.minimum(ops.cast(step, "int32"), 19))
+        return 1.0 - self.value * ops.cast(step, "float32") / 100.0
+
+
+class Blurring(layers.Layer):
+    """Layer of augmentation whose number is in a function of its own."""
+
+    def __init__(self, value=0.1):
+        super().__init__()
+        self.seeds = keras.random.SeedGenerator()
+        self.change = lambda x: x + value * keras.random.normal(ops.shape(x), seed=self.seeds)
+
+    def call(self, x):
+        return self.change(x)
 
 
 def optional(input_shape, n_outputs, *, value=0.3):

@@ -22,13 +22,28 @@ def test_one_minus_a_number_is_exact():
 def test_formulas_are_computed_for_every_trial_in_float64():
     known = frame(a=0.1, b=3.0)
     a, b = known.number("a"), known.number("b")
-    formulas = [2 * a, a - 1, -b, a / b, 1 / b, a**2, abs(-a), (1 - a) * b, +a + 1, 2**b]
+    formulas = [
+        2 * a,
+        a - 1,
+        -b,
+        a / b,
+        1 / b,
+        a**2,
+        abs(-a),
+        (1 - a) * b,
+        +a + 1,
+        2**b,
+        b // 0.3,
+        5 // b,
+        b % a,
+        5 % b,
+    ]
     for formula in formulas:
         jnp.asarray(formula)
     trials = [{"a": 0.3, "b": 0.7}, {"a": 0.999999, "b": 2.0}]
     columns = known.columns(trials)
     for index, (x, y) in enumerate(((0.3, 0.7), (0.999999, 2.0))):
-        wanted = [2 * x, x - 1, -y, x / y, 1 / y, x**2, x, (1 - x) * y, x + 1, 2**y]
+        wanted = [2 * x, x - 1, -y, x / y, 1 / y, x**2, x, (1 - x) * y, x + 1, 2**y, y // 0.3, 5 // y, y % x, 5 % y]
         assert [column[index] for column in columns] == [np.float32(value) for value in wanted]
 
 
@@ -57,6 +72,11 @@ def test_bound_arrays_stand_for_their_formulas():
         (lambda n: n < 1, 0.9, 1.1),
         (lambda n: n <= 0.5, 0.5, 0.6),
         (lambda n: 1 - n > 0.25, 0.6, 0.8),
+        (lambda n: {0.5: 3.0}.get(n, 1.0), 0.5, 0.6),
+        (lambda n: int(10 * n), 0.52, 0.6),
+        (lambda n: math.floor(10 * n), 0.52, 0.6),
+        (lambda n: math.ceil(10 * n), 0.5, 0.52),
+        (lambda n: round(n, 1), 0.52, 0.6),
         (lambda n: math.sqrt(n) > 0, 0.5, 0.6),  # a number extracted from it is part of the program
     ],
 )

@@ -50,7 +50,7 @@ def show_plan(options: argparse.Namespace) -> int:
     outcome = decide_outcome(experiment, margin=options.margin)
     check_pilot(experiment, outcome)
     found = further_seeds(experiment, outcome, power=options.power)
-    commands = _commands(experiment, found)
+    commands = _commands(experiment, found, margin=options.margin)
     first = plain(answer(experiment, outcome, summarize(experiment)).marked[0])
     if options.json:
         sys.stdout.write(f"{json.dumps(_numbers(name, outcome, found, commands, answered=first), indent=1)}\n")
@@ -116,10 +116,10 @@ def _show_command(found: FurtherSeeds, commands: Sequence[str], outcome: Outcome
     sys.stdout.write("Type:\n" + "".join(f"  {command}\n" for command in commands))
 
 
-def _commands(experiment: ComparedExperiment, found: FurtherSeeds) -> list[str]:
+def _commands(experiment: ComparedExperiment, found: FurtherSeeds, *, margin: float | None) -> list[str]:
     """Return the commands that train the further confirmations; none if a study does not know its command."""
     records = [record for record in experiment.records if record.name in found.studies]
-    lines = [_words(record, found.studies[record.name]) for record in records]
+    lines = [_words(record, found.studies[record.name], margin) for record in records]
     known = [line for line in lines if line is not None]
     if len(known) != len(lines) or not known:
         return []
@@ -133,7 +133,7 @@ def _commands(experiment: ComparedExperiment, found: FurtherSeeds) -> list[str]:
     ]
 
 
-def _words(record: StudyRecord, n_seeds: int) -> tuple[str, tuple[str, ...]] | None:
+def _words(record: StudyRecord, n_seeds: int, margin: float | None) -> tuple[str, tuple[str, ...]] | None:
     """Return the optimizer's name and the other words of a study's command, with another number of confirmations."""
     try:
         study, run, *words = shlex.split(record.tags.get("command", ""))
@@ -141,9 +141,11 @@ def _words(record: StudyRecord, n_seeds: int) -> tuple[str, tuple[str, ...]] | N
         return None
     if (study, run) != ("study", "run"):
         return None
-    kept = [word for word in words if word.lstrip("+").partition("=")[0] not in (*_CHANGED, "optimizer")]
+    changed = {*_CHANGED, "optimizer", *(["objective.margin"] if margin is not None else [])}
+    kept = [word for word in words if word.lstrip("+").partition("=")[0] not in changed]
     names = [word.partition("=")[2] for word in words if word.startswith("optimizer=")]
     more = ["budget.confirm=sequential", f"budget.n_confirmations={n_seeds}"]
+    more += [f"objective.margin={margin:g}"] if margin is not None else []
     return (names or [record.optimizer])[-1], (*kept, *more)
 
 

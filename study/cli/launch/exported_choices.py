@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from study.reproduction.exported_file import GROUPS, Exported, read_exported
 
 # The groups whose option may be a file.
 FILE_GROUPS = ("best", "enqueue")
+# Groups whose typed option leaves the file's section out, even if it is the file's own.
+_ALWAYS_ANEW = ("optimizer", "budget")
 
 
 def translate(words: Sequence[str]) -> list[str]:
@@ -21,7 +23,9 @@ def translate(words: Sequence[str]) -> list[str]:
 
     Hydra's own store gets them, so every job and launcher finds them. Values that a user types override them, as with
     any option. If a user chooses an option of a group, the file's section of this group is left out: the values of one
-    model do not fit another. The batch size stays, since the found optimizer fits it.
+    model do not fit another. The option that the file has too keeps the file's values, since these may have been found
+    by a search, but for the optimizer, which is then searched, and the budget. The batch size always stays, since the
+    found optimizer fits it.
 
     Args:
         words: The words of the command line.
@@ -32,14 +36,14 @@ def translate(words: Sequence[str]) -> list[str]:
     Raises:
         StudyError: A file does not exist, or is not an exported configuration.
     """
-    chosen = {word.partition("=")[0] for word in words}
+    chosen = dict(word.partition("=")[::2] for word in words)
     translated = []
     for word in words:
         group, _, value = word.partition("=")
         if group in FILE_GROUPS and value not in ("", "null"):
             exported = read_exported(Path(value.strip("'\"")).expanduser())
             node, package = (
-                (_configuration(exported, without=chosen), "_global_")
+                (_configuration(exported, chosen=chosen), "_global_")
                 if group == "best"
                 else (exported.arguments, group)
             )
@@ -52,8 +56,9 @@ def translate(words: Sequence[str]) -> list[str]:
     return translated
 
 
-def _configuration(exported: Exported, *, without: set[str]) -> dict[str, Any]:
+def _configuration(exported: Exported, *, chosen: Mapping[str, str]) -> dict[str, Any]:
     """Return the config to merge for `best`: the groups' options, overridden by the file's values."""
+    without = {group for group, option in chosen.items() if not _is_option_of(exported, group, option)}
     kept = {key: value for key, value in exported.sections.items() if key not in without}
     names = {group: kept[group]["name"] for group in GROUPS if "name" in kept.get(group, {})}
     if is_earlier_warmup(kept.get("schedule", {})):
@@ -64,3 +69,9 @@ def _configuration(exported: Exported, *, without: set[str]) -> dict[str, Any]:
     if "trainer" in without and "batch_size" in exported.sections.get("trainer", {}):
         kept["trainer"] = {"batch_size": exported.sections["trainer"]["batch_size"]}  # every trainer has one
     return {"defaults": named, **kept}
+
+
+def _is_option_of(exported: Exported, group: str, option: str) -> bool:
+    """Return whether a typed option is the one whose values a file has."""
+    name = exported.sections.get(group, {}).get("name") if group in GROUPS else None
+    return name is not None and option == name and group not in _ALWAYS_ANEW

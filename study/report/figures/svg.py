@@ -89,7 +89,17 @@ def _scatter(axes: Any, trace: Mapping[str, Any]) -> None:
 
 
 def _bars(axes: Any, trace: Mapping[str, Any]) -> None:
-    axes.barh(trace["y"], trace["x"], height=0.7, color=trace["marker"]["color"], label=_drawable(trace["name"]))
+    marker = trace["marker"]
+    axes.barh(
+        trace["y"],
+        trace["x"],
+        height=0.7,
+        left=trace.get("base"),
+        color=marker["color"],
+        hatch=marker.get("pattern", {}).get("shape"),
+        edgecolor="white",
+        label=_drawable(trace["name"]),
+    )
 
 
 def _axis(axes: Any, given: Mapping[str, Any], which: str) -> None:

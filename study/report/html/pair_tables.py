@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from study.report.comparison import Comparison
 from study.report.decision_text import duration_text, level_text
 from study.report.html.tables import Column, ReportTable, RowHeading
+from study.report.pair_prices import PairPrice
 from study.report.pairing import Outcome
-from study.report.prices import PairPrice
 from study.statistics.intervals import MIN_SEEDS
-from study.statistics.sequential import PairDecision
+from study.statistics.sequential import DecidedPairs, PairDecision
 
 
 def pairs_table(comparison: Comparison) -> ReportTable | None:
@@ -21,37 +23,54 @@ def pairs_table(comparison: Comparison) -> ReportTable | None:
     decided = outcome.decisions
     if decided is None or not any(pair.n_units >= MIN_SEEDS for pair in decided.pairs):
         return None
-    order = {"open": 0, "equal": 1}
-    pairs = sorted(
-        decided.pairs,
-        key=lambda pair: (bool({pair.first, pair.second} & decided.ruled_out), order.get(pair.claim, 2)),
-    )
+    pairs = _sorted(decided)
     turned = [_turned(outcome, pair) for pair in pairs]
-    priced = {(each.first, each.second): each for each in comparison.prices}
-    costs = [priced.get((outcome.labels[pair.first], outcome.labels[pair.second])) for pair in pairs]
-    more: list[Column] = [
-        (f"decided at, {outcome.units_text}", "number", [_seeds(cost) for cost in costs]),
-        ("more time", "number", [_time(cost) for cost in costs]),
+    # Of a pair with an entry that is ruled out, nothing more is claimed: its interval would say more than the answer.
+    silent = [pair.claim == "open" and bool({pair.first, pair.second} & decided.ruled_out) for pair in pairs]
+    spans = [metric.change_span(low, high) for *_, low, high in turned]
+    columns: list[Column] = [
+        ("answer", "text", [_claim(comparison, pair) for pair in pairs]),
+        ("difference", "strong", [metric.change(mean) for _, _, mean, _, _ in turned]),
+        (f"{level_text(outcome)} interval", "number", _unless(silent, spans)),
+        ("adjusted p", "number", _unless(silent, [_p(pair.p) for pair in pairs])),
+        (outcome.units_text, "number", [pair.n_units for pair in pairs]),
     ]
+    costs = _costs(comparison, pairs)
+    if any(costs):
+        columns.append((f"decided at, {outcome.units_text}", "number", [_seeds(cost) for cost in costs]))
+        columns.append(("more time", "number", [_time(cost) for cost in costs]))
     return ReportTable(
         caption="All pairs; a positive difference favors the first one.",
         subject="pair",
         name="Decisions on all pairs",
         headings=[RowHeading(label=f"{first}, {second}") for first, second, *_ in turned],
-        columns=[
-            ("answer", "text", [_claim(comparison, pair) for pair in pairs]),
-            ("difference", "strong", [metric.change(mean) for *_, mean, _, _ in turned]),
-            (
-                f"{level_text(outcome)} interval",
-                "number",
-                [metric.change_span(low, high) for *_, low, high in turned],
-            ),
-            ("adjusted p", "number", ["< 0.001" if pair.p < 0.001 else f"{pair.p:.3f}" for pair in pairs]),
-            (outcome.units_text, "number", [pair.n_units for pair in pairs]),
-            *(more if any(costs) else []),
-        ],
+        columns=columns,
         notes=_notes(comparison, has_price=any(costs)),
     )
+
+
+def _sorted(decided: DecidedPairs) -> list[PairDecision]:
+    """Return the pairs: those that decide who is best first, and of them the open ones."""
+    order = {"open": 0, "equal": 1}
+    return sorted(
+        decided.pairs,
+        key=lambda pair: (bool({pair.first, pair.second} & decided.ruled_out), order.get(pair.claim, 2)),
+    )
+
+
+def _costs(comparison: Comparison, pairs: Sequence[PairDecision]) -> list[PairPrice | None]:
+    """Return the price of each open pair of entries that may be the best; None for another."""
+    labels = comparison.outcome.labels
+    priced = {(each.first, each.second): each for each in comparison.prices if each.matters}
+    return [priced.get((labels[pair.first], labels[pair.second])) for pair in pairs]
+
+
+def _unless(silent: Sequence[bool], texts: Sequence[str]) -> list[str]:
+    return ["" if is_silent else text for is_silent, text in zip(silent, texts, strict=True)]
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _turned(outcome: Outcome, pair: PairDecision) -> tuple[str, str, float, float, float]:
@@ -74,7 +93,7 @@ def _claim(comparison: Comparison, pair: PairDecision) -> str:
     ruled_out = sorted({pair.first, pair.second} & outcome.decisions.ruled_out)
     if not ruled_out:
         return f"open{why}"
-    return f"open, but {' and '.join(outcome.labels[index] for index in ruled_out)} cannot be the best"
+    return f"not decided: {' and '.join(outcome.labels[index] for index in ruled_out)} cannot be the best"
 
 
 def _seeds(cost: PairPrice | None) -> str:

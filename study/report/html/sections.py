@@ -14,6 +14,7 @@ from study.report.html import tables
 from study.report.html.pair_tables import pairs_table
 from study.report.html.search_tables import best_values_table, values_table
 from study.report.html.tables import ReportTable
+from study.report.luck import luck_text
 from study.report.studies import ComparedExperiment
 
 _MOST_VALUES = 4
@@ -32,6 +33,8 @@ class ExperimentSections:
         parallel: Labels of the entries that have parallel coordinates, by the figure's name.
         envelope: `upper` or `lower`: the side on which good trials lie.
         curve_notes: Sentences on the training curves: seconds, the training split, diverged confirmations.
+        luck_notes: Sentences on the luck of each entry, and on what the next minutes are best spent.
+        luck_sources: Sources of the luck that are apart.
         trials_each: Number of trials behind each importance.
         versions: Versions of packages by name; of several, up to four.
         settings: Settings by name, without those of the optimizers; of several values, up to four.
@@ -45,6 +48,8 @@ class ExperimentSections:
     parallel: Mapping[str, str]
     envelope: str
     curve_notes: Sequence[str]
+    luck_notes: Sequence[str]
+    luck_sources: Sequence[str]
     trials_each: str
     versions: Mapping[str, str]
     settings: Mapping[str, str]
@@ -83,6 +88,8 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
         parallel={name: label for name, label in labels.items() if name in comparison.figures},
         envelope=tables.envelope(experiment.metric),
         curve_notes=_curve_notes(experiment, comparison.figures),
+        luck_notes=luck_text(comparison.luck, experiment.metric),
+        luck_sources=sorted({part.source for each in comparison.luck.values() for part in each.luck.parts}),
         trials_each=", ".join(
             f"{entry.label} {len(entry.trials)}"
             for entry in experiment.entries

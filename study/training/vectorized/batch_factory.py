@@ -75,7 +75,7 @@ class BatchFactory:
             checkpoints: The files for the batch's state; None: the state is not saved.
         """
         starts_without_replay = structure.replay is None and carried is None
-        weights = self._built_weights(structure, lanes) if starts_without_replay else None
+        weights = self._built_weights(lanes) if starts_without_replay else None
         program = self._program(structure, lanes, n_lanes)
         return LaneBatch(
             program,
@@ -133,13 +133,13 @@ class BatchFactory:
             self._programs[key] = VectorizedProgram(structure, shape, max_bytes=self._max_bytes)
         return self._programs[key]
 
-    def _built_weights(self, structure: VectorizedStructure, lanes: Sequence[Lane]) -> list[NDArray[np.generic]]:
+    def _built_weights(self, lanes: Sequence[Lane]) -> list[NDArray[np.generic]]:
         """Build the model for every trial, as `trainer=fit` does, and stack the weights by variable."""
         built = []
         for lane in lanes:
             keras.utils.clear_session(free_memory=False)
             set_seeds(lane.trial.run_seed)
-            model = structure.build_model()
+            model = lane.build_model()
             if not model.built:
                 model(self._dataset.train.first(1).x)
             built.append([np.asarray(variable) for variable in model.variables])

@@ -25,6 +25,7 @@ class Lane:
     Attributes:
         trial: The trial.
         settings: The settings of the trial's optimizer.
+        build_model: Builds the trial's model, not compiled.
         rules: Early stopping and a rate that falls on a plateau. None (the default): neither.
         state: The state in which the trial ended. None (the default): it trains.
         has_stopped: True if a rule stopped the trial; its state follows at the end of its batch. Default False.
@@ -38,6 +39,7 @@ class Lane:
 
     trial: Trial
     settings: Settings
+    build_model: Callable[[], Any]
     rules: EpochRules | None = None
     state: State | None = None
     has_stopped: bool = False

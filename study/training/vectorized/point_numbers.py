@@ -14,21 +14,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, cast
 
 import keras
 
 from study.config.at_point import at
-from study.config.instantiate import instantiate
-from study.config.losses import built_loss
 from study.config.schema import StudyConfig
-from study.config.task import CLASS_WEIGHT
 from study.core.search_space import Range, Value, of_config
-from study.training.augmentation import AUGMENTATION, augmentation_layers
-from study.training.build_optimizer import build_schedule
+from study.training.augmentation import AUGMENTATION
+from study.training.initial_weights import Replay
 from study.training.keras_internals import all_layers, functional_class, losses_of
-from study.training.vectorized.class_weighting import WEIGHTS, class_weights
+from study.training.vectorized.class_weighting import WEIGHTS
 from study.training.vectorized.number_places import Found, NumberPlace, find_numbers
+from study.training.vectorized.remade_parts import PARTS, PartChecks, remade
 
 _MODEL = "model."
 # Shares of a range, on its scale, at which models are built: the base, another value of each key, a third of all.
@@ -38,18 +37,11 @@ _NEAR_ENDS = (0.01, 0.99)
 # Some regularizers keep their number in the precision of the training. Its rounding is no other number.
 _TOLERANCE = 3e-7
 
-# Parts that are made again for every trial, and the keys that change them.
-_PARTS: Mapping[str, str] = {
-    "loss": "dataset.task.loss",
-    "class_weight": CLASS_WEIGHT,
-    "augment": "dataset.augment.",
-    "schedule": "schedule.",
-}
-_OF_PARTS = (*_PARTS.values(), _MODEL)
+_OF_PARTS = (*PARTS.values(), _MODEL)
 _RULES = "trainer.early_stopping."
 
-# Builds the compiled model of a config, without values. Traces the steps of such a model, as text.
-Build = Callable[[StudyConfig], Any]
+# Builds the compiled model of a config without values, and their replay. Traces the steps of such a model, as text.
+Build = Callable[[StudyConfig], tuple[Any, Replay | None]]
 Trace = Callable[[Any], str]
 
 
@@ -104,7 +96,7 @@ class PointNumbers:
 
     Args:
         config: The study's config.
-        build: Builds the compiled model of a config, without values.
+        build: Builds the compiled model of a config, without values, and their replay.
         trace: Traces the steps of such a model, as text.
         n_steps: Returns the number of steps of a whole training by a config.
     """
@@ -114,7 +106,7 @@ class PointNumbers:
         self._lanes = {key: _interval(r) for key, r in config.searched.items() if not r.is_of_structures}
         self._models: dict[tuple[tuple[str, str], ...], _Model] = {}
         self._told: set[str] = set()
-        self._parts = [part for part, prefix in _PARTS.items() if config.searches(prefix)]
+        self._parts = [part for part, prefix in PARTS.items() if config.searches(prefix)]
 
     def at(self, hyperparameters: Mapping[str, Value]) -> PointOfTrial:
         """Return what a trial's config changes.
@@ -132,25 +124,33 @@ class PointNumbers:
             if not key.startswith(_OF_PARTS)
         }
         for part in self._parts:
-            found = self._part(config, part)
+            found = remade(config, part, n_steps=self._n_steps(config))
             numbers |= {name: float(value) for name, value in found.numbers.items()}
             structure |= found.fixed
+        structure |= {key: repr(values[key]) for key in self._hidden}
         named, of_model = self._of_model(config, {k: v for k, v in values.items() if k.startswith(_MODEL)})
         whole = tuple(sorted({**structure, **named}.items()))
         return PointOfTrial(config=config, structure=whole, numbers={**numbers, **of_model})
 
-    def _part(self, config: StudyConfig, part: str) -> Found:
-        """Make a part of a config, and return its numbers."""
-        if part == "schedule":
-            made = build_schedule(config.schedule.section, n_steps=self._n_steps(config))
-            return find_numbers({"schedule": made}, whole_too=True)
-        if part == "class_weight":
-            return find_numbers({"class_weight": class_weights(config)})
-        if part == "augment":
-            return find_numbers({"augment": augmentation_layers(config)})
-        weights = {output: float(weight) for output, weight in (config.task.loss_weights or {}).items()}
-        losses = {output: instantiate(built_loss(loss)) for output, loss in config.task.losses.items()}
-        return find_numbers({"loss": losses, "loss_weights": weights})
+    @cached_property
+    def _hidden(self) -> frozenset[str]:
+        """Keys on which parts that are made again depend by more than numbers in attributes."""
+        checks = PartChecks(self._config, self._steps_with, self._n_steps, self._points_of_parts)
+        return frozenset[str]().union(*map(checks.hidden, self._parts))
+
+    def _steps_with(self, config: StudyConfig, numbers: Mapping[str, float]) -> str:
+        """Trace the steps of the model of a config, with numbers put into its places."""
+        model, _ = self._build(config)
+        places = places_of(model)
+        for name, number in numbers.items():
+            places[name].put(number)
+        return self._trace(model)
+
+    def _points_of_parts(self, keys: Collection[str]) -> list[dict[str, Value]]:
+        """Return points along the ranges of numeric keys, the middle first."""
+        ranges = {key: _interval(self._config.searched[key]) for key in keys}
+        shares = (_BASE, _OTHER, _THIRD, *_NEAR_ENDS)
+        return [{key: _value(searched, share) for key, searched in ranges.items()} for share in shares]
 
     def _points(self, keys: Sequence[str]) -> list[dict[str, Value]]:
         """Return points: one in the middle, one for each key that only it changes, one at which all differ."""
@@ -168,6 +168,7 @@ class PointNumbers:
         of_place = {name: rule.key for model in self._models.values() for name, rule in model.rules.items()}
         keys = {of_place.get(name, name) for name in constants if "." in name}
         keys |= {key for model in self._models.values() for key in model.structural}
+        keys |= self._hidden
         new = sorted(keys - self._told)
         self._told |= keys
         return [
@@ -212,11 +213,10 @@ class PointNumbers:
         """Build models at several points, and find where the numbers of each key stand."""
         first, *alone, third = self._points(lanes)
         base = at(config, first)
-        model = self._build(base)
-        found = _of_layers(model)
+        model, found = self._built(base)
         rules, structural = dict[str, _Dependence](), set[str]()
         for key, other in zip(lanes, alone, strict=True):
-            there = _of_layers(self._build(at(base, {key: other[key]})))
+            there = self._built(at(base, {key: other[key]}))[1]
             of_key = _dependences(key, found, there, _number(first[key]), _number(other[key]))
             if not of_key or rules.keys() & of_key.keys():
                 structural |= {key, *(rules[name].key for name in rules.keys() & of_key.keys())}
@@ -227,7 +227,9 @@ class PointNumbers:
             for share in _NEAR_ENDS
             if not self._follows(base, found, {key: _value(self._lanes[key], share)}, rules)
         }
-        structural |= self._unlike_rules(model, base, {k: third[k] for k in lanes if k not in structural}, rules)
+        structural |= self._unlike_rules(
+            (model, found), base, {k: third[k] for k in lanes if k not in structural}, rules
+        )
         kept = {name: rule for name, rule in rules.items() if rule.key not in structural}
         return _Model(base=base, found=found, rules=kept, structural=frozenset(structural))
 
@@ -235,23 +237,38 @@ class PointNumbers:
         self, base: StudyConfig, found: Found, point: Mapping[str, Value], rules: Mapping[str, _Dependence]
     ) -> bool:
         """Return whether the numbers of a model at another point are those that the rules say."""
-        return _is_as_expected(found, _of_layers(self._build(at(base, point))), point, rules)
+        return _is_as_expected(found, self._built(at(base, point))[1], point, rules)
+
+    def _built(self, config: StudyConfig) -> tuple[Any, Found]:
+        """Return the model of a config, and what it is made of, the rules of its initial weights included."""
+        model, replay = self._build(config)
+        found = _of_layers(model)
+        initial = {} if replay is None else replay.described()  # without a replay every trial's model is built
+        return model, Found(places=found.places, fixed={**found.fixed, **initial})
 
     def _unlike_rules(
-        self, model: Any, base: StudyConfig, point: Mapping[str, Value], rules: Mapping[str, _Dependence]
+        self,
+        of_base: tuple[Any, Found],
+        base: StudyConfig,
+        point: Mapping[str, Value],
+        rules: Mapping[str, _Dependence],
     ) -> set[str]:
         """Return the keys whose rules do not say all that changes at another point."""
-        if not point or self._agree(model, base, point, rules):
+        if not point or self._agree(of_base, base, point, rules):
             return set()
-        alone = {key for key, value in point.items() if not self._agree(model, base, {key: value}, rules)}
+        alone = {key for key, value in point.items() if not self._agree(of_base, base, {key: value}, rules)}
         return alone or set(point)
 
     def _agree(
-        self, model: Any, base: StudyConfig, point: Mapping[str, Value], rules: Mapping[str, _Dependence]
+        self,
+        of_base: tuple[Any, Found],
+        base: StudyConfig,
+        point: Mapping[str, Value],
+        rules: Mapping[str, _Dependence],
     ) -> bool:
         """Return whether a model at another point differs from the one at the base as the rules say, and only so."""
-        found, other = _of_layers(model), self._build(at(base, point))
-        there = _of_layers(other)
+        model, found = of_base
+        other, there = self._built(at(base, point))
         if not _is_as_expected(found, there, point, rules):
             return False
         for name, rule in rules.items():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,8 +23,7 @@ from study.training.optimizer_numbers import RATE, Settings, settings_of
 from study.training.symbolic_numbers import Frame
 from study.training.vectorized.number_places import find_numbers
 from study.training.vectorized.point_numbers import places_of
-
-_ADDRESS = re.compile("0x[0-9a-f]+")
+from study.training.vectorized.traces import traced
 
 
 class VectorizedStructure:
@@ -171,13 +168,20 @@ class VectorizedStructure:
                 if self._places:
                     jax.eval_shape(self._whole_steps)
             except Exception as error:  # a layer of the user's can fail in any way
-                name = self.frame.last
-                is_of_number = "__jax_array__" in str(error) or _is_of_part(name)
-                if not is_of_number or name in self._constants or not name:
+                names = self._untraceable(error)
+                if not names:
                     raise
-                self._constants[name] = self._numbers[name]
+                self._constants |= {name: self._numbers[name] for name in names}
             else:
                 return
+
+    def _untraceable(self, error: Exception) -> list[str]:
+        """Return the numbers that an exception of a trace may come from: the last one read, else all of the parts."""
+        last = self.frame.last
+        is_of_number = "__jax_array__" in str(error) or _is_of_part(last)
+        if last and is_of_number and last not in self._constants:
+            return [last]
+        return [name for name in self._numbers if name in self._places and name not in self._constants]
 
     def _step_once(self) -> Any:
         """Call everything that training calls on the optimizer, to find the numbers that it uses."""
@@ -232,9 +236,7 @@ def traced_steps(model: Any, dataset: Dataset) -> str:
         lists = (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables)
         return steps_of(model, tuple([v.value for v in of] for of in lists), dataset)
 
-    made = jax.make_jaxpr(steps)()
-    constants = [hashlib.sha256(np.asarray(value).tobytes()).hexdigest() for value in made.consts]
-    return _ADDRESS.sub("", str([made, constants]))
+    return traced(steps)
 
 
 def steps_of(model: Any, state: Any, dataset: Dataset) -> Any:

@@ -21,6 +21,7 @@ from study.training.backend import select_backend, set_determinism
 from study.training.checkpoint_files import CheckpointFiles
 from study.training.devices import select_device
 from study.training.epoch_rules import check_more_epochs, epoch_rules
+from study.training.initial_weights import Replay
 from study.training.keras_internals import use_stand_ins
 from study.training.model_setup import examples_seen, fresh_model, steps_per_epoch
 from study.training.optimizer_numbers import RATE
@@ -204,8 +205,8 @@ class VectorizedTrainer:
             weigh_classes(config, model)
         return model
 
-    def _compiled(self, config: StudyConfig) -> Any:
-        return compiled_without_values(config, self._dataset, partial(self._build, config))[0]
+    def _compiled(self, config: StudyConfig) -> tuple[Any, Replay | None]:
+        return compiled_without_values(config, self._dataset, partial(self._build, config))
 
     def _n_lanes(self, *, test: bool) -> int:
         n_confirmations = self._config.budget.n_confirmations
@@ -228,7 +229,7 @@ class VectorizedTrainer:
             point.numbers, point.structure
         )
         rules = epoch_rules(config, first_rate=float(np.float32(settings.numbers[RATE])))
-        lane = Lane(trial=trial, settings=settings, rules=rules)
+        lane = Lane(trial=trial, settings=settings, rules=rules, build_model=partial(self._build, config))
         for structure in self._structures:
             if structure.serves(settings):
                 return lane, structure

@@ -40,13 +40,14 @@ def composed(*words):
     return job.raw
 
 
-def config(words, search, *, model=None, task=None, augment=None):
+def config(words, search, *, model=None, task=None, augment=None, schedule=None):
     """Return the config of a study that searches keys, each in an interval or among choices."""
     raw = copy.deepcopy(dict(composed(*words)))
     raw["model"] = {"name": "own", **model} if model else raw["model"]
     raw["dataset"]["task"].update(task or {})
     raw["objective"] = raw["dataset"]["task"]["objective"]
     raw["dataset"]["augment"] = augment
+    raw["schedule"] = {"name": "own", **schedule} if schedule else raw["schedule"]
     for key, of_key in search.items():
         node = raw.setdefault("search", {})
         for part in key.split("."):
@@ -86,9 +87,9 @@ def numbers(words, points, more):
     return _numbers(words, points, **more)
 
 
-def _numbers(words, points, *, alone=False, targets="digits", search=None, model=None, task=None, augment=None):
+def _numbers(words, points, *, alone=False, targets="digits", search=None, **parts):
     intervals = {key: {"low": 0.05, "high": 0.6} for key in points[0]} | (search or {})
-    made = config(words, intervals, model=model, task=task, augment=augment)
+    made = config(words, intervals, **parts)
     dataset = data(targets)
     together = build_trainer(made, dataset)
     found = {"together": trained(made, points, together), "programs": n_programs(together)}

@@ -143,14 +143,71 @@ def test_a_number_of_a_lane_gives_the_numbers_of_fit(ask, case):
     assert first != second
 
 
-@pytest.mark.parametrize("target", ["hiding", "capped", "cut_off", "deeper", "rooted", "drawn_wide"])
+@pytest.mark.parametrize(
+    "target",
+    ["hiding", "capped", "cut_off", "deeper", "rooted", "drawn_wide", "scaled", "begun_with", "rooted_by_numpy"],
+)
 def test_a_value_that_is_no_number_of_a_place_gets_a_program_of_its_own(ask, target):
     points = [{"model.value": 0.2}, {"model.value": 0.58}, {"model.value": 0.2}]
+    check_own_programs(ask("numbers", [], points, model(target=target)), "model.value")
+
+
+LOSS, AUGMENT = "dataset.task.loss.value", "dataset.augment.0.value"
+
+
+def own_loss(**section):
+    objective = {"metric": "val_loss", "direction": "auto", "target": None}
+    return {"task": {"loss": section, "metrics": [], "objective": objective}}
+
+
+HIDING_PARTS = {
+    "loss made by a function": (LOSS, own_loss(_target_="numbered_models.penalizing", value=0.1)),
+    "loss with an array": (LOSS, own_loss(_target_="numbered_models.WeighingLoss", value=0.1)),
+    "schedule": ("schedule.value", {"schedule": {"_target_": "numbered_models.Falling", "value": 0.1}}),
+    "augmentation": (AUGMENT, {"augment": [{"_target_": "numbered_models.Blurring", "value": 0.1}]}),
+}
+
+
+@pytest.mark.parametrize("part", HIDING_PARTS)
+def test_a_part_that_hides_a_number_gets_a_program_for_each_value(ask, part):
+    key, more = HIDING_PARTS[part]
+    check_own_programs(ask("numbers", [], [{key: 0.2}, {key: 0.5}, {key: 0.2}], more), key)
+
+
+SHOWING_PARTS = {
+    "loss": (LOSS, own_loss(_target_="numbered_models.WeighingLoss", value=0.1, shown=True)),
+    "schedule": ("schedule.value", {"schedule": {"_target_": "numbered_models.Falling", "value": 0.1, "shown": True}}),
+}
+
+
+@pytest.mark.parametrize("part", SHOWING_PARTS)
+def test_a_number_that_an_own_part_shows_is_one_of_a_lane(ask, part):
+    key, more = SHOWING_PARTS[part]
+    found = ask("numbers", [], [{key: 0.2}, {key: 0.5}], more)
+    assert (found["programs"], found["together"][0]["messages"]) == (1, [])
+    check_histories(found)
+
+
+@pytest.mark.parametrize(("target", "programs"), [("given_weights", 1), ("looked_up", 3)])
+def test_trials_of_different_initial_weights_and_looked_up_numbers(ask, target, programs):
+    points = [{"model.value": value} for value in (0.3, 0.2, 0.4)]
     found = ask("numbers", [], points, model(target=target))
+    assert found["programs"] == programs
+    check_histories(found)
+
+
+def check_own_programs(found, key):
     assert found["programs"] == 2
     (told,) = found["together"][0]["messages"]
-    assert told.startswith("model.value: trainer=vectorized compiles a program for each of its values")
+    assert told.startswith(f"{key}: trainer=vectorized compiles a program for each of its values")
+    check_histories(found)
+
+
+def check_histories(found):
+    assert found["fit"][0]["history"] != found["fit"][1]["history"]
     for ours, reference in zip(found["together"], found["fit"], strict=True):
+        assert ours["state"] == reference["state"] == "complete", ours["error"] or reference["error"]
+        assert ours["history"].keys() == reference["history"].keys()
         for name, values in reference["history"].items():
             np.testing.assert_allclose(ours["history"][name], values, rtol=TOLERANCE, atol=TOLERANCE, err_msg=name)
 
@@ -159,10 +216,7 @@ def test_a_layer_that_is_left_out_at_0_makes_one_program_more(ask):
     points = [{"model.value": 0.0}, {"model.value": 0.3}, {"model.value": 0.45}]
     found = ask("numbers", [], points, model(target="optional") | {"search": {"model.value": {"low": 0, "high": 0.6}}})
     assert found["programs"] == 2
-    for ours, reference in zip(found["together"], found["fit"], strict=True):
-        assert ours["history"].keys() == reference["history"].keys()
-        for name, values in reference["history"].items():
-            np.testing.assert_allclose(ours["history"][name], values, rtol=TOLERANCE, atol=TOLERANCE, err_msg=name)
+    check_histories(found)
 
 
 NUMBERS = {

@@ -1,0 +1,81 @@
+from dataclasses import replace
+
+import pytest
+
+from study.report.comparison import compare
+from study.report.html.page import ReportOrigin, render
+from study.report.html.pair_tables import pairs_table
+from study.report.html.sections import sections
+
+ORIGIN = ReportOrigin(command="study compare tiny-mlp", ui="", experiment_ids={"tiny-mlp": "7"}, made="today")
+
+
+def cells(table, title):
+    return next(list(own) for name, _, own in table.columns if name == title)
+
+
+@pytest.fixture
+def found(in_looks, make_experiment):
+    return compare(
+        make_experiment(
+            in_looks("adam", 0.9, 5, noise=0.01, validation=0.9),
+            in_looks("nadam", 0.9, 5, noise=0.01),
+            in_looks("rmsprop", 0.7, 5),
+            in_looks("sgd", 0.7, 5),
+        )
+    )
+
+
+def test_open_pairs_that_matter_come_first_with_their_price(found):
+    table = pairs_table(found)
+    assert len(table.headings) == 6
+    assert set(table.headings[0].label.split(", ")) == {"adam", "nadam"}
+    answers, seeds, times = (cells(table, title) for title in ("answer", "decided at, seeds", "more time"))
+    assert answers[0] == "open"
+    assert seeds[0].startswith(("about", "more than"))
+    assert times[0].startswith(("about", "over"))
+    assert not any(seeds[1:])
+
+
+def test_a_pair_with_a_loser_is_not_decided_and_shows_no_interval_that_says_otherwise(found):
+    table = pairs_table(found)
+    rows = zip(cells(table, "answer"), cells(table, "95\u00a0% interval"), cells(table, "adjusted p"), strict=True)
+    silent = [(interval, p) for answer, interval, p in rows if answer.startswith("not decided: ")]
+    assert silent
+    assert set(silent) == {("", "")}
+
+
+def test_the_better_one_comes_first_and_its_difference_is_positive(found):
+    table = pairs_table(found)
+    for heading, answer, difference in zip(
+        table.headings, cells(table, "answer"), cells(table, "difference"), strict=True
+    ):
+        assert difference.startswith("+")
+        if answer.endswith(" is better"):
+            assert heading.label.startswith(answer.removesuffix(" is better"))
+
+
+def test_equality_and_divergence_are_told_in_the_answer(in_looks, make_experiment):
+    equal = [in_looks(name, 0.9, 20, noise=0.001) for name in ("adam", "nadam")]
+    assert cells(pairs_table(compare(make_experiment(*equal))), "answer") == ["equal within 0.50\u00a0points"]
+    runs = tuple(
+        replace(run, state="diverged", metrics={"objective": 0.0}) if run.number == 0 else run
+        for run in equal[1].confirmations
+    )
+    one = compare(make_experiment(equal[0], replace(equal[1], confirmations=runs)))
+    assert cells(pairs_table(one), "answer") == ["open; one has diverged"]
+
+
+@pytest.mark.parametrize(("plan", "added"), [("5:0.02 10:0.03", False), ("5:0.05 10:0.025", True)])
+def test_the_page_says_if_looks_were_added_after_the_plan(in_looks, make_experiment, plan, added):
+    studies = [in_looks(name, 0.9, 10, noise=0.01) for name in ("adam", "nadam")]
+    planned = [replace(study, tags={**study.tags, "looks": plan}) for study in studies]
+    page = render([compare(make_experiment(*planned))], origin=ORIGIN)
+    assert ("the last looks were added after the planned error was spent" in page) == added
+    assert ("the looks and the error of each were fixed before the first" in page) != added
+
+
+def test_without_a_test_there_is_no_table(make_study, make_experiment):
+    one = compare(make_experiment(make_study("adam", [0.8, 0.81]), make_study("sgd", [0.8, 0.79])))
+    assert pairs_table(one) is None
+    assert sections(one, prefix="", link="", command="study compare").tables["pairs"] is None

@@ -1,0 +1,116 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from study.report.closing_lines import answer_lines
+from study.report.comparison import compare
+from study.report.decision_text import duration_text
+from study.report.json_export import numbers
+from study.statistics.divergence import divergence_limit
+from study.statistics.looks import Look
+
+
+def said(found):
+    return " ".join(found.answer.sentences)
+
+
+def with_diverged(study, n):
+    runs = tuple(
+        replace(run, state="diverged", metrics={"objective": 0.0}) if run.number < n and run.config == "best" else run
+        for run in study.confirmations
+    )
+    return replace(study, confirmations=runs)
+
+
+@pytest.fixture
+def equal(in_looks):
+    return [in_looks("adam", 0.9, 20, noise=0.001), in_looks("nadam", 0.9001, 20, noise=0.001)]
+
+
+def test_equality_is_said_with_the_margin_and_the_rate_of_divergence_that_is_not_excluded(
+    equal, in_looks, make_experiment
+):
+    found = compare(make_experiment(*equal, in_looks("sgd", 0.8, 5)))
+    assert (found.answer.kind, found.answer.winner) == ("equal", None)
+    assert found.answer.sentences[0].startswith("adam and nadam are equal within 0.50 points: ")
+    n = int(found.outcome.at_looks[-1].n_runs[0])
+    limit = int(np.ceil(100 * divergence_limit(0, n)))
+    assert f"Neither diverged in {n} runs." in said(found)
+    assert f"a rate of up to {limit} % is not excluded" in said(found)
+    assert "Ruled out as the best: sgd (worse than" in said(found)
+    assert "Still open" not in said(found)
+    assert found.prices == () or not any(each.matters for each in found.prices)
+
+
+def test_where_one_diverged_and_the_other_did_not_equality_is_never_said(equal, make_experiment):
+    found = compare(make_experiment(equal[0], with_diverged(equal[1], 1)))
+    assert found.answer.kind == "none"
+    assert "are equal" not in said(found)
+    assert "They cannot be called equal: one of the two has diverged, and the other has not." in said(found)
+
+
+def test_what_is_open_has_a_price_and_a_difference_that_is_ruled_out(in_looks, make_experiment):
+    studies = [in_looks("adam", 0.9, 5, noise=0.01), in_looks("nadam", 0.9, 5, noise=0.01), in_looks("sgd", 0.7, 5)]
+    found = compare(make_experiment(*studies))
+    (cost,) = [each for each in found.prices if each.matters]
+    pair = found.outcome.pair_of(0, 1)
+    assert (cost.first, cost.second, cost.n_seeds) == ("adam", "nadam", 5)
+    assert cost.ruled_out == max(abs(pair.low), abs(pair.high))
+    assert cost.seconds(10) == pytest.approx(5 * (2.0 + 2.0))  # both train for two seconds
+    assert cost.seeds.horizon >= 4 * 5
+    assert f"A difference of more than {100 * cost.ruled_out:.2f} points either way is ruled out." in said(found)
+    assert "Still open: adam against nadam." in said(found)
+    typical = cost.seeds.typical
+    assert (f"about {typical} seeds in all" if typical else "probably takes more than 160 seeds") in said(found)
+
+
+def test_a_winner_by_less_than_the_margin_is_said_to_be_one(in_looks, make_experiment):
+    plan = (Look(n_seeds=20, level=0.05),)
+    studies = [in_looks(name, level, 20, noise=0.0005, plan=plan) for name, level in (("adam", 0.9), ("sgd", 0.898))]
+    found = compare(make_experiment(*studies))
+    assert found.answer.winner == "adam"
+    assert "It is better than sgd by less than the margin of 0.50 points." in said(found)
+
+
+def test_error_beyond_the_plan_is_said_and_changes_the_level(in_looks, make_experiment):
+    plan = (Look(n_seeds=5, level=0.05), Look(n_seeds=10, level=0.025))
+    studies = [in_looks(name, 0.9, 10, noise=0.01, plan=plan) for name in ("adam", "sgd")]
+    found = compare(make_experiment(*studies))
+    assert "any false claim here is at most 7.5 %, not 5 %" in said(found)
+    assert "(92.5 % interval, which holds for all looks together)" in said(found)
+    inside = [replace(study, tags={**study.tags, "looks": "5:0.02 10:0.03"}) for study in studies]
+    assert "false claim" not in said(compare(make_experiment(*inside)))
+
+
+def test_the_terminal_has_the_answer_the_price_and_the_command(in_looks, make_experiment):
+    studies = [in_looks(name, 0.9, 5, noise=0.01) for name in ("adam", "nadam")]
+    experiment = make_experiment(*studies, in_looks("sgd", 0.7, 5))
+    first, cost, ruled_out, command = answer_lines(experiment)
+    found = compare(experiment)
+    assert (first, cost) == found.answer.sentences[:2]
+    assert ruled_out.startswith("Ruled out as the best: sgd")
+    assert command.startswith("study plan tiny-mlp: ")
+    assert answer_lines(make_experiment(in_looks("adam", 0.9, 5))) == []
+
+
+def test_the_json_has_pairs_looks_margin_and_price(in_looks, make_experiment):
+    studies = [in_looks(name, 0.9, 5, noise=0.01) for name in ("adam", "nadam")]
+    found = compare(make_experiment(*studies, in_looks("sgd", 0.7, 5)))
+    (told,) = numbers([found])["experiments"]
+    assert [look["n_seeds"] for look in told["looks"]["plan"]] == [5, 10, 20]
+    assert (told["looks"]["n_made"], told["looks"]["error"], told["margin"]) == (1, 0.05, 0.005)
+    assert told["due"] == {"adam": 10, "nadam": 10}
+    claims = {(pair["first"], pair["second"]): pair["claim"] for pair in told["pairs"]}
+    assert claims[("adam", "nadam")] == "open"
+    assert set(claims.values()) - {"open"} <= {"adam", "nadam"}
+    assert told["price"]["first"] == "adam"
+    assert told["price"]["low"] <= (told["price"]["typical"] or told["price"]["horizon"])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.2, "about a second"), (40, "about 40 seconds"), (600, "about 10 minutes"), (7200, "about 2 hours")],
+)
+def test_times_are_said_in_a_unit_that_fits(seconds, told):
+    assert duration_text(seconds) == told
