@@ -17,7 +17,7 @@ LOOKS = [look.n_seeds for look in plan_looks(MOST, sequential=True)]
 
 
 def config_of(name, *, confirm="sequential", most=MOST, experiment=EXPERIMENT):
-    """The part of a config that rounds read; a dataclass is needed for `replace`."""
+    """Return the part of a config that rounds read."""
     budget = SimpleNamespace(confirm=confirm, n_confirmations=most)
     stores = SimpleNamespace(tracking_uri=URI)
     return Config(budget, stores, experiment, name)

@@ -30,7 +30,7 @@ def search(
         context: The study's parts.
         meanwhile: Called while other workers train the last trials; returns True if it did something useful. Default:
             do nothing and return False.
-        is_reached: Called between batches; returns True if the search has reached its target. Default: no target.
+        is_reached: Called between batches; returns True if the search has reached its target. Default: return False.
 
     Raises:
         FailedTrialsError: Too many trials failed one after the other, or all of them.

@@ -24,7 +24,7 @@ class TargetWatch:
         context: The study's parts.
 
     Attributes:
-        kept: The best confirmation that was trained here, for `confirm`; None: no such one.
+        kept: The best confirmation that was trained here, for `confirm`; None: nothing was trained.
     """
 
     def __init__(self, context: StudyContext) -> None:

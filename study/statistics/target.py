@@ -1,4 +1,4 @@
-"""Test on fresh seeds if a configuration that was chosen for its luck reached a target."""
+"""Fresh seeds that show, or do not show, that a configuration reached a target, though it was chosen for its luck."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def test_a_sequential_study_trains_the_first_look_then_as_many_as_it_is_asked_fo
 
 @pytest.mark.slow
 def test_a_fixed_study_plans_one_look_with_all_its_confirmations(ready):
-    config = ready("budget.n_confirmations=6")
+    config = ready("budget.confirm=fixed", "budget.n_confirmations=6")
     run_study(config)
     run_study(replace(config, confirm_up_to=2))  # without a meaning here
     (record,) = _studies(config).values()

@@ -65,7 +65,7 @@ def test_a_search_that_does_not_reach_its_target_trains_all_its_trials(ready):
 
 
 class Shared:
-    """Things that the workers of a study share: tries and the target that was reached."""
+    """Tries that the workers of a study share, and the target that was reached."""
 
     def __init__(self):
         self.trials, self.reached = (), None

@@ -74,7 +74,7 @@ def test_without_a_launcher_this_process_trains_with_the_parts_of_before(planned
 def test_fixed_studies_are_not_even_read(planned, jobs):
     planned({"adam": 10})
     told = []
-    confirm_in_rounds(jobs()[1], tell=told.append)
+    confirm_in_rounds(jobs("budget.confirm=fixed")[1], tell=told.append)
     assert told == []
 
 
