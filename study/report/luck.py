@@ -9,6 +9,7 @@ import numpy as np
 
 from study.report.confirmed import diverged
 from study.report.curve_data import BestOfTrials
+from study.report.decision_text import duration_text
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import ComparedStudy, Entry
 from study.report.summary_rows import seconds_of
@@ -103,7 +104,7 @@ def _sentence(label: str, found: EntryLuck, metric: ObjectiveMetric) -> str:
     seconds = step.seconds_of_study_seed if is_study else step.seconds_of_confirmation
     one = "one more" if is_study else "one more in each study"
     return (
-        f"{told}. The next minutes are best spent on {_STEPS[step.best]}: {one} takes about {seconds:.0f} s and "
+        f"{told}. The next minutes are best spent on {_STEPS[step.best]}: {one} takes {duration_text(seconds)} and "
         f"lowers the standard error of its mean from {now} to {then}."
     )
 
