@@ -101,7 +101,10 @@ def _number(n_seeds: int | None) -> str:
 def _show_command(found: FurtherSeeds, commands: Sequence[str], outcome: Outcome) -> None:
     time = f", {duration_text(found.seconds)}" if found.seconds else ""
     if outcome.unit == "study":
-        sys.stdout.write(f"\nTo get there, run the studies under {found.n_seeds} study seeds in all{time}.\n")
+        sys.stdout.write(
+            f"\nUp to {found.n_seeds} study seeds{time} more. Type the command that made the studies again, with -m and "
+            f"study_seed=range({found.n_seeds})\n"
+        )
         return
     words = f"budget.confirm=sequential budget.n_confirmations={found.n_seeds}"
     if found.error > outcome.error:
