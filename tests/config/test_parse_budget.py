@@ -50,7 +50,7 @@ def test_sequential_confirmation_has_a_default_maximum(compose):
     budget = compose("budget.confirm=sequential", "budget.n_confirmations=null").budget
     assert (budget.confirm, budget.n_confirmations) == ("sequential", 40)
     with pytest.raises(ConfigError, match=r"budget\.n_confirmations=null"):
-        compose("budget.n_confirmations=null")
+        compose("budget.confirm=fixed", "budget.n_confirmations=null")
 
 
 def test_what_ends_a_study_and_what_matters_is_no_part_of_its_identity(compose):
