@@ -57,6 +57,7 @@ def _sections(target: RecordedRun) -> dict[str, Any]:
     if sections["dataset"].get("split_seed") == raw["split_seed"]:
         del sections["dataset"]["split_seed"]  # conf/ derives the seed, but only if the file does not have it
     sections["budget"] = {key: raw["budget"].get(key) for key in _BUDGET}
+    sections["budget"]["confirm"] = raw["budget"].get("confirm", "fixed")  # a config of before has no such key
     return {"optimizer": optimizer, **sections, **{key: raw[key] for key in _VALUES}}
 
 
