@@ -52,7 +52,24 @@ def equal_sentence(metric: ObjectiveMetric, outcome: Outcome, pairs: Sequence[Pa
     low, high = (widest.low, widest.high) if widest.mean >= 0 else (-widest.high, -widest.low)
     span = metric.change_span(low, high)
     interval = f" ({level_text(outcome)} interval {span})" if span else ""
-    return f"{equal}: the means of their {metric.confirmed_spoken} differ by {size}{interval}."
+    at = f" at {widest.n_seeds} seeds" if len(outcome.looks) > 1 and outcome.unit == "seed" else ""
+    return f"{equal}: the means of their {metric.confirmed_spoken} differ by {size}{at}{interval}."
+
+
+def equality_note(outcome: Outcome) -> str:
+    """Return the rates of divergence beside claims of equality about entries that can be the best; empty without one.
+
+    Args:
+        outcome: The comparison.
+    """
+    decided = outcome.decisions
+    if decided is None:
+        return ""
+    able = [pair for pair in decided.pairs if not {pair.first, pair.second} & (decided.ruled_out - {decided.best})]
+    near = [pair for pair in decided.pairs if pair.within_margin and decided.best in (pair.first, pair.second)]
+    equal = [*(pair for pair in able if pair.within_margin), *near]
+    entries = sorted({index for pair in equal for index in (pair.first, pair.second)})
+    return divergence_sentence(outcome, entries) if entries else ""
 
 
 def divergence_sentence(outcome: Outcome, entries: Sequence[int]) -> str:

@@ -116,3 +116,20 @@ def test_the_json_has_pairs_looks_margin_and_price(in_looks, make_experiment):
 )
 def test_times_are_said_in_a_unit_that_fits(seconds, told):
     assert duration_text(seconds) == told
+
+
+def test_the_closing_lines_have_the_rates_of_divergence_beside_equality_and_the_seeds_that_showed_it(
+    equal, in_looks, make_experiment
+):
+    told = answer_lines(make_experiment(*equal, in_looks("sgd", 0.8, 5)))
+    found = compare(make_experiment(*equal, in_looks("sgd", 0.8, 5)))
+    n = found.outcome.pair_of(0, 1).n_seeds
+    assert f" points at {n} seeds (95" in told[0]
+    assert told[1].startswith("Neither diverged in ")
+    assert "is not excluded" in told[1]
+
+
+def test_the_closing_lines_say_nothing_of_divergence_without_a_claim_of_equality(in_looks, make_experiment):
+    told = answer_lines(make_experiment(in_looks("adam", 0.9, 5, noise=0.001), in_looks("sgd", 0.7, 5, noise=0.001)))
+    assert "adam is the best" in told[0]
+    assert "diverged" not in " ".join(told)

@@ -13,7 +13,7 @@ from study.cli.actions.read_comparison import check_experiments
 from study.cli.stores import find_stores
 from study.cli.text_table import render_table
 from study.core.records import StudyRecord
-from study.report.decision_text import duration_text, plan_sentence
+from study.report.decision_text import duration_text, equality_note, plan_sentence
 from study.report.json_export import pair_price
 from study.report.marked_text import plain
 from study.report.pairing import Outcome, decide_outcome
@@ -56,6 +56,8 @@ def show_plan(options: argparse.Namespace) -> int:
         sys.stdout.write(f"{json.dumps(_numbers(name, outcome, found, commands, answered=first), indent=1)}\n")
         return 0
     sys.stdout.write(f"{name}: {first}\n")
+    if note := plain(equality_note(outcome)):
+        sys.stdout.write(f"{note}\n")
     sys.stdout.write(f"{plain(plan_sentence(experiment.metric, outcome))}\n")
     if not found.pairs:
         sys.stdout.write("Nothing is open that decides who is best: more seeds are not needed.\n")
@@ -102,8 +104,9 @@ def _show_command(found: FurtherSeeds, commands: Sequence[str], outcome: Outcome
     time = f", {duration_text(found.seconds)}" if found.seconds else ""
     if outcome.unit == "study":
         sys.stdout.write(
-            f"\nUp to {found.n_seeds} study seeds{time} more. Type the command that made the studies again, with -m and "
-            f"study_seed=range({found.n_seeds})\n"
+            f"\nUp to {found.n_seeds} study seeds{time} more. Type the command that made the studies again, with -m "
+            f"and study_seed=range({found.n_seeds})\n"
+            "Fix that number now: the error of looking at the answer after fewer study seeds is not counted.\n"
         )
         return
     words = f"budget.confirm=sequential budget.n_confirmations={found.n_seeds}"

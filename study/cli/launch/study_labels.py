@@ -26,6 +26,8 @@ _NOT_TELLING = (
     "live",
     "worker",
     "budget",
+    "objective.margin",
+    "dataset.task.objective.margin",
     "allow_targets",
     "max_failed_trials",
     "shutdown_grace_s",

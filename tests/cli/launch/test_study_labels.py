@@ -14,6 +14,7 @@ RAW = {"optimizer": {"name": "adam"}}
     [
         ([], "adam"),
         (["schedule=cosine", "study_seed=3", "budget.n_trials=4", "model=mlp"], "adam-schedule=cosine-study_seed=3"),
+        (["objective.margin=0.01", "dataset.task.objective.margin=null", "budget.confirm=fixed"], "adam"),
         (["search.model.dropout.low=0", "search.model.dropout.high=0.5"], "adam-dropout=0..0.5"),
         (["search.model.dropout={low: 0, high: 0.5}"], "adam-dropout=0..0.5"),
         (["search={model: {dropout: {low: 0, high: 0.5}}}", "study_seed=1"], "adam-dropout=0..0.5-study_seed=1"),
