@@ -197,7 +197,8 @@ def plan_sentence(metric: ObjectiveMetric, outcome: Outcome) -> str:
         )
         of = "confirmation seeds of each study" if outcome.unit == "study" else "seeds"
         if not ahead:
-            told.append(f"tested at {made} {of}, as planned")
+            planned = "" if outcome.error > ERROR else ", as planned"
+            told.append(f"tested at {made} {of}{planned}")
         elif outcome.due:
             told.append(f"tested at {made} {of} so far; the next look is at {outcome.looks[n_made].n_seeds}")
         else:

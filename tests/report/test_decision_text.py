@@ -79,9 +79,12 @@ def test_error_beyond_the_plan_is_said_and_changes_the_level(in_looks, make_expe
     found = compare(make_experiment(*studies))
     assert "any false claim here is at most 7.5 %, not 5 %" in said(found)
     assert "(92.5 % interval, which holds for all looks together)" in said(found)
+    assert "Tested at 5 and 10 seeds" in said(found)
+    assert "as planned" not in said(found)
     inside = [replace(study, tags={**study.tags, "looks": "5:0.02 10:0.03"}) for study in studies]
     within = said(compare(make_experiment(*inside)))
     assert "any false claim here" not in within
+    assert "Tested at 5 and 10 seeds, as planned" in within
     assert "This is beyond the plan of 10, so the probability of any false claim is then at most" in within
 
 
