@@ -7,6 +7,7 @@ from study.report.decision_text import equality_note, error_sentence, price_sent
 from study.report.marked_text import plain
 from study.report.pair_prices import prices
 from study.report.pairing import decide_outcome
+from study.report.plan_caveats import plan_cautions
 from study.report.studies import ComparedExperiment
 from study.report.summary_rows import summarize
 from study.report.verdict_text import answer
@@ -36,4 +37,5 @@ def answer_lines(experiment: ComparedExperiment) -> list[str]:
     told = [plain(sentence) for sentence in sentences if sentence]
     if cost:
         told.append(f"{typed_command('plan', experiment.name)}: the price of each pair, and the command to type")
+    told += [f"{each.topic}: {each.text}" for each in plan_cautions(experiment, outcome) if each.serious]
     return told

@@ -140,7 +140,7 @@ def price_text(outcome: Outcome, priced: Sequence[PairPrice]) -> str:
     low, high = seeds.low or seeds.typical, f"more than {seeds.horizon}" if seeds.high is None else str(seeds.high)
     span = "" if str(low) == high else f" (likely {low} to {high})"
     seconds = seconds_to(priced, seeds.typical)
-    time = f", {duration_text(seconds)} at the speed so far" if seconds else ""
+    time = f", {duration_text(seconds)} of training at the speed so far" if seconds else ""
     more = seeds.typical - hardest.n_seeds
     beyond = _beyond_plan(outcome, seeds.typical)
     return f"To decide {it} takes about {seeds.typical} {unit} in all{span}: {more} more of each{time}.{beyond}"

@@ -13,6 +13,8 @@ from study.statistics.looks import Look, looks_text
 
 # A tag of a study's run.
 MARGIN = "objective_margin"
+# A tag of a study's run, if the margin was changed after confirmations: the one of before.
+EARLIER_MARGIN = "earlier_margin"
 # Half a point: the margin of a share whose studies record none, as `objective.margin: auto` has it.
 _MARGIN_OF_SHARES = 0.005
 

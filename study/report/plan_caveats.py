@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from study.report.caution import Caution
 from study.report.pairing import Outcome
-from study.report.plan_and_margin import margins_differ, plans_differ
+from study.report.plan_and_margin import EARLIER_MARGIN, margins_differ, plans_differ
 from study.report.studies import ComparedExperiment
 
 
 def plan_cautions(experiment: ComparedExperiment, outcome: Outcome) -> Iterator[Caution]:
-    """Yield a caution if studies recorded different plans, and one if they have different margins.
+    """Yield cautions on plans and margins that differ or were changed, and on study seeds, which have no plan.
 
     Args:
         experiment: The experiment.
@@ -29,3 +29,17 @@ def plan_cautions(experiment: ComparedExperiment, outcome: Outcome) -> Iterator[
         taken = "none" if outcome.margin is None else experiment.metric.change(outcome.margin, signed=False)
         text = f"The studies have different margins (objective.margin); the strictest is taken: {taken}."
         yield Caution(topic="Different margins", text=text)
+    if changed := {record.tags[EARLIER_MARGIN] for record in experiment.records if EARLIER_MARGIN in record.tags}:
+        before = " and ".join(sorted(changed))
+        text = (
+            f"objective.margin was changed after confirmations had been trained; it was {before} before. A margin "
+            "that is chosen by the results makes more than 5 % of claims of equality false. Choose it before the "
+            "first look."
+        )
+        yield Caution(topic="Changed margin", text=text, serious=True)
+    if outcome.unit == "study":
+        text = (
+            "The error holds for a number of study seeds that was chosen beforehand. Study seeds that are added "
+            "because of an answer are a further look, whose error is not counted here."
+        )
+        yield Caution(topic="Study seeds", text=text)

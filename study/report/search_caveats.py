@@ -51,8 +51,8 @@ def _at_target(experiment: ComparedExperiment) -> Iterator[Caution]:
             f"Searches that ended when a confirmed configuration reached budget.until.target: {listed}.{unequal} An "
             "optimizer that reaches the target early is searched less. The first confirmations, which ended the "
             "search, count in the comparison as well. So good luck on them can make the optimizer look better than it "
-            "is: near the target, 7.4 % of comparisons of equal configurations claim a difference, not 5 %. For equal "
-            "budgets and unseen seeds, leave out budget.until."
+            "is: near the target, up to about 7 % of comparisons of equal configurations claim a difference, not 5 % "
+            "(simulated). For equal budgets and unseen seeds, leave out budget.until."
         )
         yield Caution(topic="Ended at a target", text=text, serious=bool(unequal))
 

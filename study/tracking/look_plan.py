@@ -8,10 +8,21 @@ from collections.abc import Mapping, Sequence
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from study.config.schema import Budget
+from study.config.schema import Budget, Objective
 from study.core.errors import StoreError
+from study.core.records import RunRecord
+from study.core.search_space import text_of
 from study.statistics.looks import Look, continued, looks_of, looks_text, plan_looks
-from study.tracking.mlflow_schema import CONFIRM, LOOKS, N_CONFIRMATIONS, OPENED, PARENT, run_records
+from study.tracking.mlflow_schema import (
+    CONFIRM,
+    EARLIER_MARGIN,
+    LOOKS,
+    MARGIN,
+    N_CONFIRMATIONS,
+    OPENED,
+    PARENT,
+    run_records,
+)
 from study.tracking.read_studies import find_runs
 
 Tags = Mapping[str, str]
@@ -84,6 +95,21 @@ def recorded_looks(tags: Tags) -> tuple[Look, ...]:
 def look_tags(looks: Sequence[Look]) -> dict[str, str]:
     """Return the looks of a study as tags; none without looks."""
     return {LOOKS: looks_text(looks)} if looks else {}
+
+
+def changed_margin(recorded: Tags, objective: Objective, children: Sequence[RunRecord]) -> dict[str, str]:
+    """Return the margin of before as a tag, if confirmations were trained under another one; none otherwise.
+
+    Args:
+        recorded: Tags of the study's run as an earlier process left them.
+        objective: The objective now.
+        children: The study's trials and confirmations.
+    """
+    before = recorded.get(MARGIN)
+    if before in (None, text_of(objective.margin)) or EARLIER_MARGIN in recorded:
+        return {}
+    confirmed = any(run.role == "confirmation" and run.has_result for run in children)
+    return {EARLIER_MARGIN: str(before)} if confirmed else {}
 
 
 def _planned(budget: Budget) -> tuple[Look, ...]:

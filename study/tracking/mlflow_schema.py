@@ -44,6 +44,8 @@ ACCEPTED, OPENED = "accepted_changes", "opened_ms"
 CONFIRM, N_CONFIRMATIONS, LOOKS = "confirm", "n_confirmations", "looks"
 # Tag of a study: the target that ends its search.
 UNTIL = "until"
+# Tags of a study: the smallest difference that matters, and that of before if confirmations had been trained then.
+MARGIN, EARLIER_MARGIN = "objective_margin", "earlier_margin"
 # A tag of a study: the command that makes it alone, without passwords.
 COMMAND = "command"
 # The artifact of a study's run with the resolved config.
@@ -172,7 +174,7 @@ def config_tags(config: StudyConfig) -> dict[str, str]:
     objective = {
         "objective_direction": config.objective.direction,
         "objective_is_share": str(config.objective.is_share),
-        "objective_margin": text_of(config.objective.margin),
+        MARGIN: text_of(config.objective.margin),
     }
     grows = {key: text_of(value) for key, value in _flatten(config.raw).items() if _may_grow(key)}
     counts = {"n_trials": config.n_trials, N_CONFIRMATIONS: config.budget.n_confirmations}

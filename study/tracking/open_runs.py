@@ -25,7 +25,7 @@ from study.tracking import mlflow_schema
 from study.tracking.artifact_places import is_whole, local_folder
 from study.tracking.connection import connect, is_database, store_errors
 from study.tracking.experiment_views import write_views
-from study.tracking.look_plan import look_tags, plan_of_study
+from study.tracking.look_plan import changed_margin, look_tags, plan_of_study
 from study.tracking.outbox.mlflow_writer import RECORD, MlflowWriter
 from study.tracking.outbox.resumed_run import resume_study
 from study.tracking.outbox.spool import Address, Spool, open_spool, waiting
@@ -106,11 +106,12 @@ def open_runs(
         run = client.get_run(run_id)
         before, lost = run.data, _lost(run)
         looks = plan_of_study(client, experiment_id, run_id, recorded=before.tags, budget=config.budget)
-        tags = {**environment, **look_tags(looks), "n_trials": str(max(config.n_trials, len(search.ended)))}
+        children, restored = _children(client, experiment_id, run_id, search, uri=uri)
+        margin = changed_margin(before.tags, config.objective, children)
+        tags = {**environment, **look_tags(looks), **margin, "n_trials": str(max(config.n_trials, len(search.ended)))}
         _describe(client, run_id, before, config, study_name=study_name, dataset=dataset, environment=tags)
         write_views(client, experiment_id, config, has_test=len(dataset.test) > 0)
         client.update_run(run_id, status="RUNNING")
-        children, restored = _children(client, experiment_id, run_id, search, uri=uri)
         mlflow_writer = MlflowWriter(client, experiment_id, resumed={run_id: resume_study(client, run_id)})
     return StudyRuns(
         client=client,

@@ -149,6 +149,11 @@ def test_plans_and_margins_that_differ_are_cautions(in_looks, make_experiment):
     assert topics["Different plans"].serious
     assert "at 5, 10, 20 seeds" in topics["Different plans"].text
     assert topics["Different margins"].text.endswith("the strictest is taken: 0.20\u00a0points.")
+    moved = in_looks("adam", 0.9, 5)
+    moved = replace(moved, tags={**moved.tags, "earlier_margin": "0.01"})
+    topics = {each.topic: each for each in compare(make_experiment(moved, in_looks("sgd", 0.8, 5))).cautions}
+    assert topics["Changed margin"].serious
+    assert "it was 0.01 before" in topics["Changed margin"].text
     same = compare(make_experiment(in_looks("adam", 0.9, 5), in_looks("sgd", 0.8, 5))).cautions
     assert not {each.topic for each in same} & {
         "Different plans",

@@ -1,12 +1,14 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from mlflow.tracking import MlflowClient
 
+from study.config.schema import Objective
 from study.core.errors import StoreError
 from study.statistics.looks import ERROR, error_spent, looks_of, looks_text, plan_looks
 from study.tracking.connection import connect
-from study.tracking.look_plan import look_tags, plan_of_study, recorded_looks
+from study.tracking.look_plan import changed_margin, look_tags, plan_of_study, recorded_looks
 from study.tracking.mlflow_schema import PARENT
 
 
@@ -133,3 +135,20 @@ def test_a_study_of_an_earlier_version_has_one_look():
 def test_a_damaged_plan_is_refused_with_the_name_of_the_study(text):
     with pytest.raises(StoreError, match=r"adam: its plan was changed in the store: .*[lL]ook|level"):
         recorded_looks({"looks": text, "study_name": "adam"})
+
+
+@pytest.mark.parametrize(
+    ("recorded", "n_confirmed", "tags"),
+    [
+        ({}, 3, {}),
+        ({"objective_margin": "0.01"}, 3, {}),
+        ({"objective_margin": "0.005"}, 0, {}),
+        ({"objective_margin": "0.005"}, 3, {"earlier_margin": "0.005"}),
+        ({"objective_margin": "null"}, 3, {"earlier_margin": "null"}),
+        ({"objective_margin": "0.02", "earlier_margin": "0.005"}, 3, {}),
+    ],
+)
+def test_a_margin_that_is_changed_after_confirmations_is_kept(recorded, n_confirmed, tags):
+    objective = Objective(metric="val_accuracy", direction="maximize", target=None, is_share=True, margin=0.01)
+    children = [SimpleNamespace(role="confirmation", has_result=True)] * n_confirmed
+    assert changed_margin(recorded, objective, children) == tags

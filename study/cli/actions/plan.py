@@ -70,7 +70,7 @@ def show_plan(options: argparse.Namespace) -> int:
 def _show_pairs(experiment: ComparedExperiment, outcome: Outcome, found: FurtherSeeds) -> None:
     metric, has_margin = experiment.metric, found.margin is not None
     margin = plain(metric.change(found.margin, signed=False)) if found.margin is not None else ""
-    headers = ["open pair", f"{outcome.units_text} now", "ruled out beyond", "decided at", "more time"]
+    headers = ["open pair", f"{outcome.units_text} now", "ruled out beyond", "decided at", "more training time"]
     headers += [f"finds {margin}", f"shows equality within {margin}"] if has_margin else []
     rows = [_cells(pair, plain(metric.change(pair.cost.ruled_out, signed=False)), has_margin) for pair in found.pairs]
     sys.stdout.write("\n")

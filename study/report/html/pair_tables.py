@@ -38,7 +38,7 @@ def pairs_table(comparison: Comparison) -> ReportTable | None:
     costs = _costs(comparison, pairs)
     if any(costs):
         columns.append((f"decided at, {outcome.units_text}", "number", [_seeds(cost) for cost in costs]))
-        columns.append(("more time", "number", [_time(cost) for cost in costs]))
+        columns.append(("more training time", "number", [_time(cost) for cost in costs]))
     return ReportTable(
         caption="All pairs; a positive difference favors the first one.",
         subject="pair",

@@ -30,7 +30,7 @@ def test_open_pairs_that_matter_come_first_with_their_price(found):
     table = pairs_table(found)
     assert len(table.headings) == 6
     assert set(table.headings[0].label.split(", ")) == {"adam", "nadam"}
-    answers, seeds, times = (cells(table, title) for title in ("answer", "decided at, seeds", "more time"))
+    answers, seeds, times = (cells(table, title) for title in ("answer", "decided at, seeds", "more training time"))
     assert answers[0] == "open"
     assert seeds[0].startswith(("about", "more than"))
     assert times[0].startswith(("about", "over"))
