@@ -98,8 +98,7 @@ def open_runs(
     uri = config.stores.tracking_uri
     repeat_nothing(uri)
     client = connect(uri, create=True, artifacts=config.stores.artifacts)
-    spools = spool_folder(config)
-    delivered = [deliver_spool(path, tracking_uri=uri) for path in waiting(spools, config.digest)]
+    delivered = [deliver_spool(path, tracking_uri=uri) for path in waiting(spool_folder(config), config.digest)]
     with store_errors(uri, "the study cannot be recorded"):
         experiment_id = _experiment(client, config, search)
         run_id, was_deleted = _parent(client, config, experiment_id, study_name=study_name, search=search)
