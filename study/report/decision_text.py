@@ -110,7 +110,7 @@ def price_sentence(metric: ObjectiveMetric, outcome: Outcome, priced: Sequence[P
     told = f"Still open: {_open_pairs(of_best, labels)}."
     apart = [each for each in of_best if each.one_diverged]
     # The difference then has the spread of a share's whole range, and its interval says nothing.
-    if math.isfinite(ruled_out) and not apart:
+    if ruled_out < metric.bounds[1] - metric.bounds[0] and not apart:
         size, each = metric.change(ruled_out, signed=False), " in any of them" if len(of_best) > 1 else ""
         told += f" A difference of more than {size} either way is ruled out{each}."
     if apart:
