@@ -6,6 +6,7 @@ repetitions.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -134,6 +135,13 @@ def standard_error(rate: float, n: int) -> float:
     """Return the sampling error of a share of n repetitions; for no event that of one in n."""
     bounded = min(max(rate, 1 / n), 1 - 1 / n)
     return float(np.sqrt(bounded * (1 - bounded) / n))
+
+
+def rate_text(rate: float, n: int) -> str:
+    """Return a rate in percent with its sampling error in its last digits, such as `4.87(22)`; a dash for NaN."""
+    if math.isnan(rate):
+        return "-"
+    return "0" if rate == 0 else f"{100 * rate:.2f}({round(10_000 * standard_error(rate, n))})"
 
 
 def _expected(cell: Cell) -> Floats:

@@ -27,6 +27,7 @@ from benchmarks.error_rates import (
     Rates,
     all_cells,
     power,
+    rate_text,
     rates_of,
     standard_error,
 )
@@ -90,8 +91,8 @@ def _summary(found: Mapping[Cell, Rates], n: int) -> str:
     for kind in SCORES:
         own = [rates for cell, rates in found.items() if cell.scores == kind]
         cells = [
-            _rate(_most(own, lambda rates: rates.false_differences), n),
-            _rate(_most(own, lambda rates: rates.false_winners), n),
+            rate_text(_most(own, lambda rates: rates.false_differences), n),
+            rate_text(_most(own, lambda rates: rates.false_winners), n),
             _span(own, lambda rates: rates.differences),
             _span(own, lambda rates: rates.mean),
             _span(own, lambda rates: rates.over_studies),
@@ -139,8 +140,8 @@ def _table(kind: str, found: Mapping[Cell, Rates], n: int) -> str:
         ]
         most = [lambda rates: rates.false_differences, lambda rates: rates.false_winners]
         least = [lambda rates: rates.differences, lambda rates: rates.mean, lambda rates: rates.over_studies]
-        cells = [", ".join(_rate(_most(own, of), n) for own in by_correlation) for of in most]
-        cells += [", ".join(_rate(_least(own, of), n) for own in by_correlation) for of in least]
+        cells = [", ".join(rate_text(_most(own, of), n) for own in by_correlation) for of in most]
+        cells += [", ".join(rate_text(_least(own, of), n) for own in by_correlation) for of in least]
         cells = ["-" if set(cell.split(", ")) == {"-"} else cell for cell in cells]
         lines.append(f"| {n_studies} | {n_seeds} | {n_optimizers} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
@@ -157,13 +158,6 @@ def _least(rates: Iterable[Rates], of: Callable[[Rates], float]) -> float:
 def _span(rates: Iterable[Rates], of: Callable[[Rates], float]) -> str:
     known = [of(each) for each in rates if not math.isnan(of(each))]
     return f"{100 * min(known):.1f} to {100 * max(known):.1f}" if known else "-"
-
-
-def _rate(rate: float, n: int) -> str:
-    """Return a rate in percent with its sampling error in its last digits, such as `4.87(22)`."""
-    if math.isnan(rate):
-        return "-"
-    return "0" if rate == 0 else f"{100 * rate:.2f}({round(10_000 * standard_error(rate, n))})"
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 if __name__ == "__main__":  # find the packages of this checkout, not the neighbors of this file
     sys.path[:1] = [str(Path(__file__).resolve().parents[1])]
 
-from benchmarks.error_rates import standard_error
+from benchmarks.error_rates import rate_text, standard_error
 from benchmarks.sequential import (
     AHEAD,
     CONTENDERS,
@@ -104,8 +104,8 @@ def _worst(found: Mapping[SequentialCell, SequentialRates], n: int) -> str:
         cells = []
         for plan in PLANS:
             own = [rates for cell, rates in found.items() if (cell.scores, cell.plan) == (kind, plan)]
-            cells += [_rate(max(each.false_claims for each in own), n)]
-            cells += [_rate(max(each.false_equalities for each in own), n)]
+            cells += [rate_text(max(each.false_claims for each in own), n)]
+            cells += [rate_text(max(each.false_equalities for each in own), n)]
         lines.append(f"| {kind} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
@@ -158,7 +158,7 @@ def _hidden(found: Mapping[SequentialCell, SequentialRates], n: int) -> str:
     ]
     for k in CONTENDERS:
         own = [_cell_of(found, "one diverges", k, ("all tied", 0.0), plan, margin=True) for plan in PLANS]
-        lines.append(f"| {k} | {' | '.join(_rate(each.hidden_divergence, n) for each in own)} |")
+        lines.append(f"| {k} | {' | '.join(rate_text(each.hidden_divergence, n) for each in own)} |")
     return "\n".join([*lines, ""])
 
 
@@ -246,8 +246,8 @@ def _table(kind: str, found: Mapping[SequentialCell, SequentialRates], n: int) -
             own = [_cell_of(found, kind, k, (truth, ahead), plan, margin=margin) for plan in PLANS]
             name = truth if truth == "all tied" else f"{truth}, {ahead:g} SD"
             cells = [
-                ", ".join(_rate(each.false_claims, n) for each in own),
-                ", ".join(_rate(each.false_equalities, n) for each in own) if margin else "-",
+                ", ".join(rate_text(each.false_claims, n) for each in own),
+                ", ".join(rate_text(each.false_equalities, n) for each in own) if margin else "-",
                 ", ".join(f"{100 * each.right_best:.0f}" for each in own) if truth == "one ahead" else "-",
                 ", ".join(f"{100 * each.settled:.0f}" for each in own),
                 f"{own[0].seeds:.1f}",
@@ -271,11 +271,6 @@ def _cell_of(
         for cell, rates in found.items()
         if (cell.scores, cell.n_contenders, cell.truth, cell.ahead, cell.plan, cell.with_margin) == wanted
     )
-
-
-def _rate(rate: float, n: int) -> str:
-    """Return a rate in percent with its sampling error in its last digits, such as `4.87(22)`."""
-    return "0" if rate == 0 else f"{100 * rate:.2f}({round(10_000 * standard_error(rate, n))})"
 
 
 def hits_of(case: PriceCase, n_repetitions: int) -> PriceHits:

@@ -40,28 +40,16 @@ def confirm_until_decided(configs: Sequence[StudyConfig], *, train: Train, tell:
         _confirm_experiment(of_experiment, train, tell)
 
 
-def due_confirmations(experiment: ComparedExperiment) -> Mapping[str, int]:
-    """Return the number of confirmations that each study should have for the next look, by the study's name.
-
-    Args:
-        experiment: The experiment.
-
-    Returns:
-        The studies that still decide something; none after the last look.
-    """
-    return decide_outcome(experiment).due
-
-
 def _confirm_experiment(configs: Sequence[StudyConfig], train: Train, tell: Callable[[str], None]) -> None:
     """Train the studies of one experiment, round by round."""
     name, told = configs[0].experiment_name, ""
     before: Mapping[str, int] = {}
     while (experiment := _compared(configs[0], tell)) is not None:
-        if (line := look_text(decide_outcome(experiment))) and line != told:
+        outcome = decide_outcome(experiment)
+        if (line := look_text(outcome)) and line != told:
             tell(f"{name}: {line}")
             told = line
-        due, studies = due_confirmations(experiment), _of_command(experiment, configs)
-        lacking = _lacking(experiment, due)
+        studies, lacking = _of_command(experiment, configs), _lacking(experiment, outcome.due)
         wanted = {name: n for name, n in lacking.items() if name in studies}
         if not wanted or wanted == before:
             _tell_left(experiment, lacking, studies, tell)

@@ -8,7 +8,7 @@ from study import rounds
 from study.core.errors import StudyError
 from study.report.pairing import decide_outcome
 from study.report.studies import gather
-from study.rounds import confirm_until_decided, due_confirmations
+from study.rounds import confirm_until_decided
 from study.statistics.looks import looks_text, plan_looks
 from tests.report.conftest import study_of
 
@@ -93,7 +93,7 @@ def test_only_studies_that_decide_something_are_trained_look_by_look(confirm):
     assert store.trained == [{"adam": n, "nadam": n} for n in LOOKS[1 : len(store.trained) + 1]]
     assert len(store.trained) >= 2
     assert store.n["sgd"] == LOOKS[0]
-    assert not due_confirmations(store.experiment)
+    assert not decide_outcome(store.experiment).due
     assert store.told[0] == f"{EXPERIMENT}: look at 5 seeds: adam and nadam are still open; sgd is ruled out"
     assert len(store.told) == len(store.trained) + 1
 

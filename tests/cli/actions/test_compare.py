@@ -1,5 +1,4 @@
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +16,6 @@ from study.tracking.study_tracker import open_study
 pytestmark = pytest.mark.slow
 
 TESTS = {"adam": 0.9, "sgd": 0.7}
-
-
-@pytest.fixture
-def folder(tmp_path, empty_store, monkeypatch):
-    (tmp_path / "mlruns").mkdir()
-    shutil.copyfile(empty_store, tmp_path / "mlruns" / "mlflow.db")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture

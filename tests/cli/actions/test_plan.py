@@ -1,7 +1,6 @@
 """`study plan` on a real store with invented results."""
 
 import json
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -13,14 +12,6 @@ from study.datasets import Dataset, Split
 from study.tracking.study_tracker import open_study
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def folder(tmp_path, empty_store, monkeypatch):
-    (tmp_path / "mlruns").mkdir()
-    shutil.copyfile(empty_store, tmp_path / "mlruns" / "mlflow.db")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture
