@@ -28,13 +28,15 @@ class ExperimentNote:
     """The content of a description.
 
     Attributes:
-        sentences: The answer, and the sentences that qualify it.
+        headline: The answer in one short line.
+        sentences: The sentences that qualify it.
         table: The rows of a table in Markdown, its head first; fewer are shown where they are too long.
         below: Lines below the table.
         colors: Colors of the studies as `#rrggbb`, by id of the study's run.
         ranges: The vertical axes of charts that show differences, by the chart's id.
     """
 
+    headline: str
     sentences: Sequence[str]
     table: Sequence[Sequence[str]]
     below: Sequence[str]
@@ -80,11 +82,11 @@ def _sealed(note: ExperimentNote, links: str) -> str:
     """Return the description; of a table that is too long, the first rows."""
     head, *rows = [f"| {' | '.join(map(_cell, row))} |" for row in note.table]
     ruler = "|" + "---|" * len(note.table[0])
-    answer, *others = note.sentences
     n = len(rows)
     while True:
         left_out = [f"{len(rows) - n} more are on the comparison page."] if n < len(rows) else []
-        parts = [answer, "\n".join([head, ruler, *rows[:n]]), *left_out, *note.below, links, " ".join(others)]
+        table = "\n".join([head, ruler, *rows[:n]])
+        parts = [f"**{note.headline}**", table, *left_out, *note.below, links, " ".join(note.sentences)]
         text = "\n\n".join(part for part in parts if part)
         if len(text) + len(_SEAL) + 12 <= _LONGEST or n == 0:
             text = text[: _LONGEST - len(_SEAL) - 12].rstrip()

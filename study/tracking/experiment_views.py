@@ -32,7 +32,7 @@ _WORKFLOW = "workflowType=machine_learning"
 ENDS = "ends"
 _NAME, _CREATED, _DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"
 # Widths of columns in pixels, so that neither a header nor a value is cut.
-_WIDTHS = {_NAME: 200, _CREATED: 150, _DURATION: 90, "tags.`best`": 400, "tags.`test`": 170, "tags.`validation`": 170}
+_WIDTHS = {_NAME: 180, _CREATED: 140, _DURATION: 90, "tags.`best`": 360, "tags.`test`": 150, "tags.`validation`": 150}
 _PIXELS_PER_LETTER, _PIXELS_BESIDE, _LEAST_PIXELS = 8, 34, 100
 
 
@@ -122,8 +122,7 @@ def _states(config: StudyConfig, arguments: list[str], *, has_test: bool) -> dic
             groupBy={"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "study_name"}]},
             compareRunSections=[_section("Confirmations")],
             compareRunCharts=[
-                {**_line(objective, "Confirmations"), "uuid": ENDS, "displayName": f"{objective}, zoomed on its ends"},
-                _line(objective, "Confirmations"),
+                {**_line(objective, "Confirmations"), "uuid": ENDS},
                 _line("loss", "Confirmations"),
                 _scatter("objective", confirmed, "Confirmations"),
             ],

@@ -52,6 +52,8 @@ class StudyRuns:
         spool: The file in which entries wait for a server; None: the store is a database.
         tags_before: Tags of the study's run as an earlier process left them; empty for a new study.
         color: The color of the study's runs in MLflow's pages, as `#rrggbb`.
+        counts_steps: True if an earlier version began the study: the steps of its summary are numbers of trials. They
+            go on, since MLflow shows the value of the last step. Now they are 0, and MLflow draws bars, not dots.
         was_deleted: True if the study's run had been deleted and was restored.
         restored: Numbers of the trials whose deleted runs were restored.
         is_complete: False if records of the study's other workers, perhaps on other machines, may wait for a server.
@@ -69,6 +71,7 @@ class StudyRuns:
     spool: Spool | None
     tags_before: Mapping[str, str]
     color: str
+    counts_steps: bool
     was_deleted: bool
     restored: tuple[int, ...]
     is_complete: bool
@@ -117,7 +120,8 @@ def open_runs(
         _describe(client, run_id, run.data, config, study_name=study_name, dataset=dataset, environment=tags)
         write_views(client, experiment_id, config, has_test=len(dataset.test) > 0)
         client.update_run(run_id, status="RUNNING")
-        mlflow_writer = MlflowWriter(client, experiment_id, resumed={run_id: resume_study(client, run_id)})
+        resumed = resume_study(client, run_id)
+        mlflow_writer = MlflowWriter(client, experiment_id, resumed={run_id: resumed})
     return StudyRuns(
         client=client,
         experiment_id=experiment_id,
@@ -128,6 +132,7 @@ def open_runs(
         spool=_spool(config, experiment_id=experiment_id, run_id=run_id, study_name=study_name),
         tags_before=before,
         color=color,
+        counts_steps=any(name == "n_complete" and step > 0 for name, step in resumed.values),
         was_deleted=was_deleted,
         restored=restored,
         is_complete=is_database(uri) or (None not in delivered and config.stores.optuna_url is None),

@@ -32,8 +32,8 @@ from study.tracking.run_cache import RunCache, RunInProgress, outcomes_of, start
 from study.tracking.search_history import SearchHistory
 from study.tracking.system_metrics import SystemMetricsThread
 
-_INTERVAL_S = 5  # time between two samples of the system's metrics, in seconds
-_READ_INTERVAL_S = 10  # time between two reads of the trials of other workers, in seconds
+# Time between two samples of the system's metrics, and two reads of the trials of other workers, in seconds.
+_INTERVAL_S, _READ_INTERVAL_S = 5, 10
 _NO_TESTS: study_summary.Tests = MappingProxyType({})
 
 
@@ -92,13 +92,12 @@ class StudyTracker:
         shared = mlflow_schema.workload_tags(config, study_name=study_name)
         self._shared_tags = shared | dict(environment) | mlflow_schema.source_tags(color=opened.color)
         self._client, self._uri = opened.client, config.stores.tracking_uri
-        self._cache = RunCache(config, opened.children)
-        self._history = SearchHistory(config.objective)
+        self._cache, self._history = RunCache(config, opened.children), SearchHistory(config.objective)
         self._ended: list[bulk_insert.Draft] = []
         self._mlflow_writer, self._spool = opened.mlflow_writer, opened.spool
         self._bulk_insert = bulk_insert.BulkInsert(opened.client, opened.mlflow_writer, opened.experiment_id)
         self._writer = WriterThread(opened.mlflow_writer, where=redact(self._uri), spool=opened.spool)
-        self._reads_next, self._is_last = 0.0, True
+        self._reads_next, self._told_ms, self._is_last = 0.0, 0, True
         sampled = (self.run_id, self._uri) if config.tracking.system_metrics else None
         self._sampler = sampled and SystemMetricsThread(*sampled, interval_s=_INTERVAL_S, put=self._writer.put)
 
@@ -112,8 +111,7 @@ class StudyTracker:
         Args:
             kind: `trial`, or the setting that is confirmed.
             trial: The trial.
-            in_bulk: Write the run only after its end, together with others, when `write` or `flush` is called. Default
-                False.
+            in_bulk: Write the run only after its end, together with others, at `write` or `flush`. Default False.
             origin: The store from which the run is written again; it becomes a tag. Default: empty, it is trained now.
         """
         key = (kind, trial.number)
@@ -233,7 +231,7 @@ class StudyTracker:
         self.flush()
 
     def leave(self) -> None:
-        """Leave the study's run to other workers, so that it goes on after this process."""
+        """Leave the study's run to other workers: it goes on after this process."""
         self._is_last = False
 
     def accept(self, change: str) -> None:
@@ -392,10 +390,11 @@ class StudyTracker:
         self._record_progress(best=self._cache.trials.best, tests=_NO_TESTS)
 
     def _record_progress(self, *, best: int | None, tests: study_summary.Tests) -> None:
-        trials = self._cache.trials
+        # Of two values of one step and one millisecond, MLflow takes the larger one.
+        trials, self._told_ms = self._cache.trials, max(mlflow_schema.now_ms(), self._told_ms + 1)
         values = study_summary.study_metrics(trials, best=best, tests=tests)
+        step = len(trials.outcomes) * self.opened.counts_steps
+        metrics = mlflow_schema.to_metrics(values, step=step, timestamp_ms=self._told_ms)
+        metrics += self._history.take(trials.outcomes, timestamp_ms=self._told_ms)
         tags = study_summary.study_tags(self._config, trials, best=best, tests=tests)
-        now = mlflow_schema.now_ms()
-        metrics = mlflow_schema.to_metrics(values, step=len(trials.outcomes), timestamp_ms=now)
-        metrics += self._history.take(trials.outcomes, timestamp_ms=now)
         self._writer.put(Log(run=self.run_id, metrics=metrics, tags=tags))

@@ -8,6 +8,7 @@ what a person changes there stays. Another version of MLflow gets its own first 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 
@@ -20,25 +21,35 @@ from study.tracking.experiment_views import TAG
 
 __all__ = ["app"]
 
-# Keys of the browser's storage, in MLflow 3.17's pages: the kind of pages; an assistant that has opened by itself.
-_CHOICES = {"mlflow.workflowType_v1": '"machine_learning"', "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": "true"}
+# Keys of the browser's storage, in MLflow 3.17's pages: the kind of pages; an assistant that has opened by itself; a
+# notice of telemetry, which `study ui` turns off.
+_CHOICES = {
+    "mlflow.workflowType_v1": '"machine_learning"',
+    "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": "true",
+    "mlflow.telemetry.info.alert.dismissed_v1": "true",
+}
 _OF_EXPERIMENT = 'MLflowLocalStorage-1.1-ExperimentPage-["{}"]-ReactComponentState'
 # The view whose columns the plain table of an experiment gets.
 _VIEW = "runs"
-_SCRIPT = (
-    "<script>try{{for(const[key,value]of Object.entries({choices}))"
-    "if(localStorage.getItem(key)===null)localStorage.setItem(key,value)}}catch{{}}</script>"
-)
+# A browser knows a store by its port and an experiment by its number. So what it kept of another store is replaced.
+_SCRIPT = """<script>try{{
+const store="study-ui-store",isNew=localStorage.getItem(store)!=={store};
+for(const[key,value]of Object.entries({choices}))if(localStorage.getItem(key)===null)localStorage.setItem(key,value);
+for(const[key,value]of Object.entries({columns}))
+if(isNew||localStorage.getItem(key)===null)localStorage.setItem(key,value);
+localStorage.setItem(store,{store});
+if(!location.hash)location.hash="#/experiments"
+}}catch{{}}</script>"""
 
 
 def _add_choices(response: Response) -> Response:
     """Add the choices of a first visit to the page that holds all others."""
     if request.path != "/" or response.status_code != 200 or response.mimetype != "text/html":
         return response
-    choices = json.dumps({**_CHOICES, **_columns()}).replace("<", "\\u003c")
+    store = hashlib.sha256(os.environ.get("MLFLOW_BACKEND_STORE_URI", "").encode()).hexdigest()[:12]
+    script = _SCRIPT.format(choices=_in_script(_CHOICES), columns=_in_script(_columns()), store=_in_script(store))
     response.direct_passthrough = False
-    page = response.get_data(as_text=True)
-    response.set_data(page.replace("<head>", f"<head>{_SCRIPT.format(choices=choices)}", 1))
+    response.set_data(response.get_data(as_text=True).replace("<head>", f"<head>{script}", 1))
     # The experiments change while a browser has the page.
     response.headers["Cache-Control"] = "no-store"
     for name in ("ETag", "Last-Modified"):
@@ -47,6 +58,11 @@ def _add_choices(response: Response) -> Response:
 
 
 _pages.after_request(_add_choices)
+
+
+def _in_script(value: object) -> str:
+    """Return a value as JSON that cannot end a script."""
+    return json.dumps(value).replace("<", "\\u003c")
 
 
 def _columns() -> dict[str, str]:

@@ -189,7 +189,7 @@ def test_a_failed_trial_is_failed_and_keeps_its_traceback(make_config, open_trac
     text = read_artifact_text(config.stores.tracking_uri, study.trials[0].run_id, "error.txt")
     assert text == "Traceback: it broke"
     assert study.metrics["n_failed"] == study.metrics["n_pruned"] == 1
-    assert "objective" not in study.metrics  # neither can be the best
+    assert "best_objective" not in study.metrics  # neither can be the best
 
 
 def test_the_record_can_be_read_while_the_study_runs(make_config, open_tracker):
@@ -240,7 +240,7 @@ def test_a_resumed_study_continues_its_run_and_repeats_nothing(make_config, open
     (study,) = read(more)
     assert (study.status, study.n_trials, study.tags["progress"]) == ("FINISHED", 2, "2/2")
     assert [run.number for run in study.trials] == [0, 1]
-    assert (study.metrics["n_complete"], study.metrics["objective"]) == (2, 0.7)
+    assert (study.metrics["n_complete"], study.metrics["best_objective"]) == (2, 0.7)
 
 
 def test_another_config_is_another_study_in_the_same_experiment(make_config, open_tracker):
