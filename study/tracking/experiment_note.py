@@ -86,7 +86,7 @@ def _sealed(note: ExperimentNote, links: str) -> str:
     while True:
         left_out = [f"{len(rows) - n} more are on the comparison page."] if n < len(rows) else []
         table = "\n".join([head, ruler, *rows[:n]])
-        parts = [f"**{note.headline}**", table, *left_out, *note.below, links, " ".join(note.sentences)]
+        parts = [note.headline, table, *left_out, *note.below, links, " ".join(note.sentences)]
         text = "\n\n".join(part for part in parts if part)
         if len(text) + len(_SEAL) + 12 <= _LONGEST or n == 0:
             text = text[: _LONGEST - len(_SEAL) - 12].rstrip()

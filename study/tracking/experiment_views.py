@@ -32,7 +32,7 @@ _WORKFLOW = "workflowType=machine_learning"
 ENDS = "ends"
 _NAME, _CREATED, _DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"
 # Widths of columns in pixels, so that neither a header nor a value is cut.
-_WIDTHS = {_NAME: 180, _CREATED: 140, _DURATION: 90, "tags.`best`": 360, "tags.`test`": 150, "tags.`validation`": 150}
+_WIDTHS = {_NAME: 210, _CREATED: 140, _DURATION: 90, "tags.`best`": 360, "tags.`test`": 150, "tags.`validation`": 150}
 _PIXELS_PER_LETTER, _PIXELS_BESIDE, _LEAST_PIXELS = 8, 34, 100
 
 
@@ -106,7 +106,7 @@ def _states(config: StudyConfig, arguments: list[str], *, has_test: bool) -> dic
     return {
         "studies": _state("tags.role = 'study'", _metric(chosen_by), not maximize, columns=studies),
         # MLflow nests runs in this order only.
-        "runs": _state("", "attributes.start_time", False, columns=runs),
+        "runs": _state("tags.role != 'comparison'", "attributes.start_time", False, columns=runs),
         "trials": _state("tags.role = 'trial'", _metric("objective"), not maximize, columns=trials),
         "search": _state(
             "tags.role = 'study'",

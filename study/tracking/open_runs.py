@@ -113,15 +113,12 @@ def open_runs(
         before, lost = all_tags(run.data.tags), _lost(run)
         looks = plan_of_study(client, experiment_id, run_id, recorded=before, budget=config.budget)
         children, restored = _children(client, experiment_id, run_id, search, uri=uri)
-        margin = changed_margin(before, config.objective, children)
         color = color_of(find_runs(client, [experiment_id], "tags.role = 'study'"), run_id)
-        tags = {**environment, **look_tags(looks), **margin, "n_trials": str(max(config.n_trials, len(search.ended)))}
-        tags |= {mlflow_schema.COLOR: color}
+        tags = {**environment, **look_tags(looks), **changed_margin(before, config.objective, children)}
+        tags |= {"n_trials": str(max(config.n_trials, len(search.ended))), mlflow_schema.COLOR: color}
         _describe(client, run_id, run.data, config, study_name=study_name, dataset=dataset, environment=tags)
         write_views(client, experiment_id, config, has_test=len(dataset.test) > 0)
-        client.update_run(run_id, status="RUNNING")
-        resumed = resume_study(client, run_id)
-        mlflow_writer = MlflowWriter(client, experiment_id, resumed={run_id: resumed})
+        mlflow_writer, counts_steps = _go_on(client, experiment_id, run_id)
     return StudyRuns(
         client=client,
         experiment_id=experiment_id,
@@ -132,13 +129,21 @@ def open_runs(
         spool=_spool(config, experiment_id=experiment_id, run_id=run_id, study_name=study_name),
         tags_before=before,
         color=color,
-        counts_steps=any(name == "n_complete" and step > 0 for name, step in resumed.values),
+        counts_steps=counts_steps,
         was_deleted=was_deleted,
         restored=restored,
         is_complete=is_database(uri) or (None not in delivered and config.stores.optuna_url is None),
         artifacts=local_folder(run.info.artifact_uri),
         lost_artifacts=lost,
     )
+
+
+def _go_on(client: MlflowClient, experiment_id: str, run_id: str) -> tuple[MlflowWriter, bool]:
+    """Mark a study's run as running; return a writer that knows its metrics, and whether its summary counts trials."""
+    client.update_run(run_id, status="RUNNING")
+    resumed = resume_study(client, run_id)
+    counts_steps = any(name == "n_complete" and step > 0 for name, step in resumed.values)
+    return MlflowWriter(client, experiment_id, resumed={run_id: resumed}), counts_steps
 
 
 def _children(

@@ -163,10 +163,9 @@ def current_names(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def study_metrics(summary: StudySummary, *, best: int | None, tests: Tests) -> dict[str, float]:
-    """Return the metrics of a study's run: counts by state, the best trial's numbers, the means of confirmations.
+    """Return the metrics of a study's run: the best trial's numbers, the means of confirmations, counts by state.
 
-    A mean has no ends with fewer than three confirmations. States that no trial of the study had are left out, besides
-    the two that every table shows.
+    States that no trial of the study had are left out, besides the two that every table shows.
 
     Args:
         summary: The summary of the study's trials.
@@ -174,8 +173,7 @@ def study_metrics(summary: StudySummary, *, best: int | None, tests: Tests) -> d
         tests: Mean and interval of each metric of the confirmations.
     """
     outcomes, counts = summary.outcomes, summary.counts
-    shown = [state for state in _STATES if state in counts or state in _ALWAYS]
-    metrics: dict[str, float] = {f"n_{state}": counts[state] for state in shown}
+    metrics: dict[str, float] = {}
     if best is not None and best in outcomes:
         chosen = outcomes[best]
         metrics["best_objective"] = chosen.metrics["objective"]
@@ -184,14 +182,14 @@ def study_metrics(summary: StudySummary, *, best: int | None, tests: Tests) -> d
             with contextlib.suppress(ValueError):  # an argument that is not a number is only in the tag `best`
                 metrics[f"best_{argument}"] = float(text)
     for name, tested in tests.items():
-        ends = {"mean": tested.mean, "low": tested.low, "high": tested.high}
-        metrics |= {f"{part}_{name}": value for part, value in ends.items() if not math.isnan(value)}
+        metrics |= {f"mean_{name}": tested.mean, f"low_{name}": tested.low, f"high_{name}": tested.high}
+        metrics["n_confirmations_diverged"] = tested.n_diverged
         if tested.chosen_by is not None:
             metrics[CHOSEN_BY] = tested.chosen_by
         if tested.divergence_limit is not None:
-            metrics["n_confirmations_diverged"] = tested.n_diverged
             metrics["divergence_rate_high"] = tested.divergence_limit
-    return metrics
+    # MLflow's pages show the first metrics first, and choose one of them for their charts.
+    return metrics | {f"n_{state}": counts[state] for state in _STATES if state in counts or state in _ALWAYS}
 
 
 def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, tests: Tests) -> dict[str, str]:

@@ -71,6 +71,5 @@ def test_the_note_gives_the_interval_and_the_divergence(tested, told):
     summary = StudySummary(config, {})
     assert told in study_tags(config, summary, best=None, tests=tests)["mlflow.note.content"].split("  \n")
     metrics = study_metrics(summary, best=None, tests=tests)
-    assert metrics.get("n_confirmations_diverged", 0) == tested.n_diverged
-    assert not any(math.isnan(value) for value in metrics.values())
+    assert metrics["n_confirmations_diverged"] == tested.n_diverged
     assert metrics.get("divergence_rate_high") == tested.divergence_limit

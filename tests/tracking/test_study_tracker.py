@@ -77,6 +77,7 @@ def test_the_studys_run_holds_the_schema(make_config, open_tracker, record, data
         "mean_test_accuracy": 0.65,
         "low_test_accuracy": 0.6,
         "high_test_accuracy": 0.7,
+        "n_confirmations_diverged": 0,
     }
     kept = yaml.safe_load(read_artifact_text(config.stores.tracking_uri, study.run_id, "config.yaml"))
     assert kept == config.raw

@@ -58,7 +58,7 @@ def describe(
         # MLflow shows the first line alone until a person opens the description.
         headline=headline + ("." if colon else ""),
         sentences=(*((rest[:1].upper() + rest[1:],) if rest else ()), *found.sentences[1:]),
-        table=[_head(experiment), *(_cells(row) for row in ordered)],
+        table=[_head(experiment), *(_cells(row, experiment) for row in ordered)],
         below=[
             f"Best first, by {experiment.metric.name} over the confirmations of the tuned configurations. "
             f"`{typed_command('compare', experiment.name)}` writes the page with figures, tests and cautions."
@@ -79,16 +79,17 @@ def _order(row: Row, sign: float) -> tuple[int, float, str]:
 
 def _head(experiment: ComparedExperiment) -> tuple[str, ...]:
     metric = experiment.metric
-    confirmed = f"{metric.confirmed}, tuned"
-    return ("study", metric.name, confirmed, "untuned", "trials", "best configuration")
+    chosen_by = (metric.name,) if metric.confirmed != metric.name else ()
+    return ("study", *chosen_by, f"{metric.confirmed}, tuned", "untuned", "trials", "best configuration")
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    validation = row.search_best if row.validation is None else row.validation
+def _cells(row: Row, experiment: ComparedExperiment) -> tuple[str, ...]:
+    value = row.search_best if row.validation is None else row.validation
+    validation = "" if value is None else four_places(value) + (" (search)" if row.validation is None else "")
     trials = f"{row.n_trials} of {row.n_planned}" if row.n_trials < row.n_planned else str(row.n_trials)
     return (
         f"**{row.label}**" + (" (running)" if row.running else ""),
-        ("" if validation is None else four_places(validation)) + (" (search)" if row.validation is None else ""),
+        *((validation,) if experiment.metric.confirmed != experiment.metric.name else ()),
         ", ".join(filter(None, (_mean(row.tuned), divergence_text(row.confirmed)))),
         _mean(row.untuned),
         trials,
