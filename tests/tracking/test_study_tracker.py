@@ -499,8 +499,10 @@ def test_the_studys_run_holds_each_number_of_its_progress_once(make_config, open
             record(tracker, "trial", 1)
             tracker.summarize(best=1)
             run_id = tracker.run_id
-    steps = [metric.step for metric in client_of(config).get_metric_history(run_id, "n_complete")]
-    assert sorted(steps) == [1, 2]
+    history = client_of(config).get_metric_history(run_id, "n_complete")
+    assert sorted((metric.step, metric.value) for metric in history) == [(0, 1), (0, 2)]
+    for name in ("best_so_far", "objective_of_trial"):
+        assert sorted(m.step for m in client_of(config).get_metric_history(run_id, name)) == [0, 1]
 
 
 def test_a_study_is_summarized_without_a_read_if_all_its_trials_are_known(

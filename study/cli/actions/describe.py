@@ -23,6 +23,8 @@ from study.tracking.search_history import BEST_SO_FAR
 
 # The part of the values above and below that an axis shows beside them.
 _MARGIN = 0.15
+# A value further from the median than this number of median distances decides no axis.
+_FAR = 8.0
 
 
 def describe(
@@ -129,12 +131,13 @@ def _course(study: ComparedStudy, experiment: ComparedExperiment) -> list[float]
 
 
 def _range(values: Sequence[float]) -> tuple[float, float] | None:
-    """Return an axis over most of the values: one that diverged does not decide it."""
+    """Return an axis over the values that are not far from most of them, so that one failure hides no difference."""
     finite = [value for value in values if math.isfinite(value)]
     if len(finite) < 2:
         return None
-    first, last = (float(np.quantile(finite, share)) for share in (0.25, 0.75))
-    around = [value for value in finite if first - 3 * (last - first) <= value <= last + 3 * (last - first)]
+    middle = float(np.median(finite))
+    spread = float(np.median(np.abs(np.array(finite) - middle)))
+    around = [value for value in finite if abs(value - middle) <= _FAR * spread] if spread else finite
     low, high = min(around), max(around)
     beside = _MARGIN * (high - low)
     return (low - beside, high + beside) if high > low else None

@@ -1,0 +1,80 @@
+"""The description of an experiment in MLflow, from studies that were planted."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from study.cli.actions import describe
+from study.report.studies import gather
+from tests.report.conftest import no_histories, study_of
+
+
+@pytest.fixture
+def note(monkeypatch):
+    """Describe an experiment of studies, and return what MLflow would get."""
+
+    def described(*studies):
+        kept = []
+        monkeypatch.setattr(describe, "write_note", lambda *given, **_: not kept.append(given[-1]))
+        digests = dict.fromkeys((study.run_id for study in studies), "digest")
+        experiment = gather("tiny-mlp", studies, digests=digests, read_histories=no_histories)
+        assert describe.describe("sqlite:///nowhere", experiment)
+        return kept[0]
+
+    return described
+
+
+CLOSE = (0.90, 0.92, 0.91)
+
+
+def test_studies_stand_in_the_order_of_the_protocols_choice(note):
+    found = note(
+        study_of("adam", CLOSE, validation=0.7),
+        study_of("sgd", (0.80, 0.82, 0.81), validation=0.9),
+        study_of("lion", ()),
+    )
+    head, *rows = found.table
+    assert head[:3] == ("study", "val_accuracy", "test_accuracy, tuned")
+    assert [row[0] for row in rows] == ["**sgd**", "**adam**", "**lion**"]
+    assert rows[0][2].startswith("0.810 ± 0.0")
+    assert rows[2][1:3] == ("0.8000 (search)", "")
+    assert rows[0][5].startswith("learning_rate=")
+
+
+def test_the_first_line_is_short_and_the_whole_answer_follows(note):
+    found = note(study_of("adam", CLOSE), study_of("sgd", CLOSE))
+    assert found.headline.endswith(".")
+    assert len(found.headline) < 90
+    assert found.sentences[0].startswith(found.headline[:-1])
+    assert "study compare tiny-mlp" in found.below[0]
+
+
+def test_each_study_has_the_color_of_its_entry(note):
+    found = note(*(study_of(name, CLOSE) for name in ("adam", "sgd", "lion")))
+    assert set(found.colors) == {"adam-study", "sgd-study", "lion-study"}
+    assert len(set(found.colors.values())) == 3
+
+
+def test_axes_show_the_differences_and_one_that_failed_does_not_hide_them(note):
+    close = [
+        study_of(name, CLOSE, validation=value) for name, value in (("adam", 0.95), ("sgd", 0.94), ("lion", 0.96))
+    ]
+    low, high = note(*close).ranges["ends"]
+    assert 0.9 < low < 0.94
+    assert 0.96 < high < 1.0
+    far = study_of("rmsprop", CLOSE, validation=0.1)
+    assert note(*close, far).ranges["ends"] == (low, high)
+
+
+@pytest.mark.parametrize("values", [(), (0.5,), (0.5, 0.5), (math.nan, 0.5), (math.inf, 0.5, 0.5)])
+def test_values_without_a_difference_have_no_axis(values):
+    assert describe._range(values) is None
+
+
+def test_a_diverged_confirmation_is_counted_beside_the_mean(note):
+    study = study_of("adam", CLOSE)
+    bad = replace(study.confirmations[0], state="diverged")
+    found = note(replace(study, confirmations=(bad, *study.confirmations[1:])), study_of("sgd", CLOSE))
+    (row,) = (row for row in found.table if row[0] == "**adam**")
+    assert "1 of 3 diverged" in row[2]
