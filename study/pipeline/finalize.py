@@ -140,6 +140,8 @@ def _confirmed_means(
     tags = {**config_tags(context.config), **split_tags(context.dataset)}
     found = confirmed_metrics(runs, params, tags)
     means = {name: _confirmed_mean(each) for name, each in found.items()}
+    if "objective.metric" not in params:
+        return means
     metric = metric_of(params, tags)
     # The protocol chooses by validation, also where confirmations are measured on a test split.
     if (on_validation := validation_of(runs, metric)) is not None:
