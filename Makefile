@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # tests/conftest.py chooses the order of the files.
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo gallery gallery-full server test test-quick test-faults postgresql browser rules api notebooks house same-numbers lint format lock audit wheel wheelhouse clean help
+.PHONY: demo gallery gallery-full server test test-quick test-full test-faults postgresql browser rules api notebooks house same-numbers lint format lock audit wheel wheelhouse clean help
 
 demo: $(VENV)/installed ## install, then compare three optimizers on the embedded data set
 	$(BIN)/study run -m optimizer=sgd,momentum,adam budget.n_trials=4 budget.n_epochs=3 budget.n_confirmations=3
@@ -44,7 +44,10 @@ test: $(VENV)/installed-dev ## install what the tests need, then run them
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
 
 test-quick: $(VENV)/installed-dev ## run the tests that a change most likely breaks, in two minutes
-	$(BIN)/python -m pytest -q $(PYTEST_ARGS) -m "not (slow or faults or gallery or gpu or browser)"
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS) -m "not (slow or full or faults or gallery or gpu or browser)"
+
+test-full: $(VENV)/installed-dev ## run the further cases of the longest tests (half an hour)
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS) -m full
 
 test-faults: $(VENV)/installed-dev ## kill processes and servers, fill disks, damage files, many times (an hour; PostgreSQL if installed)
 	$(BIN)/python -m pytest -q -m faults tests
