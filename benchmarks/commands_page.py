@@ -1,6 +1,6 @@
 """Write docs/commands.md, the reference of the commands, from their parsers.
 
-    python -m benchmarks.commands_page [PAGE]
+python -m benchmarks.commands_page [PAGE]
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _HEAD = """# Commands
 |---|---|
 {rows}
 
-- Stores are in `mlruns/` of the folder where a command is started, unless `--folder` or `--tracking-uri` says otherwise.
+- Stores are in `mlruns/` of the folder where a command is started, unless `--folder` or `--tracking-uri` says
+  otherwise.
 - The exit status is 0 when all is done; 1 when it stopped, failed, or can be tried again; 2 when something is to be
   corrected first. [Guarantees](guarantees.md#exit-status) has all of them.
 - `eval "$(study -sc install=bash)"` completes commands, groups and keys."""
@@ -156,7 +157,10 @@ def _options(actions: Sequence[argparse.Action]) -> list[str]:
 
 
 def _table(title: str, rows: Sequence[tuple[str, str]]) -> str:
-    cells = [f"| {name} | {text} |" for name, text in ((name.replace("|", r"\|"), text.replace("|", r"\|")) for name, text in rows)]
+    cells = [
+        f"| {name} | {text} |"
+        for name, text in ((name.replace("|", r"\|"), text.replace("|", r"\|")) for name, text in rows)
+    ]
     return "\n".join([f"| {title} | meaning |", "|---|---|", *cells])
 
 

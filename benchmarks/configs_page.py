@@ -40,8 +40,8 @@ GROUPS = {
 }
 _HEAD = """# Config keys
 
-`make reference` writes these pages from the YAML files of `conf/` and from docstrings. `study run --cfg job` prints the
-whole config of a command, and `study run --info config` the files that it comes from.
+`make reference` writes these pages from the YAML files of `conf/` and from docstrings. `study run --cfg job` prints
+the whole config of a command, and `study run --info config` the files that it comes from.
 
 Any key can be set on the command line, `optimizer.beta_1=0.8`, and searched,
 [`model.dropout='interval(0,0.5)'`](../search_anything.md). An unknown key is refused. A file `conf/GROUP/NAME.yaml` in
@@ -68,7 +68,10 @@ _CLASSES = {"budget": "study.config.schema.Budget", "storage": "study.config.sch
 # An optimizer whose docstring describes the arguments that all optimizers of Keras have.
 _OURS = "study.optimizers.adabelief.AdaBelief"
 # The openings of Keras's descriptions that only say a type, and a default that the table does not need.
-_TYPES = r"^(?:a )?(?:floating point value|float|int|boolean|bool)(?: or `?none`?)?(?:, (?:optional|defaults to [^ ]*[^ .]))?\.?(?: |$)"
+_TYPES = (
+    r"^(?:a )?(?:floating point value|float|int|boolean|bool)(?: or `?none`?)?"
+    r"(?:, (?:optional|defaults to [^ ]*[^ .]))?\.?(?: |$)"
+)
 # Meanings of keys that many files have.
 MEANINGS = {
     "untuned": "arguments of the untuned tier that differ from the defaults",
@@ -180,7 +183,9 @@ def _group_page(group: str, files: Sequence[ConfigFile]) -> str:
         blocks += [_ranges(ranges)] if ranges else []
         if common and len(lacking) < len(common):
             without = f", without {', '.join(f'`{name}`' for name in lacking)}" if lacking else ""
-            blocks.append(f"{'Besides' if own else 'It has'} the [keys of most choices](#keys-of-most-choices){without}.")
+            blocks.append(
+                f"{'Besides' if own else 'It has'} the [keys of most choices](#keys-of-most-choices){without}."
+            )
     return "\n\n".join(block for block in [*blocks, *last] if block) + "\n"
 
 
@@ -196,7 +201,9 @@ def _matrix(files: Sequence[ConfigFile]) -> str:
     for file in files:
         values = {key.name: key.value for key in file.keys}
         rows.append(f"| `{file.name}` | {' | '.join(_code(values.get(name, '')) for name in names)} |")
-    return "\n".join([f"| budget | {' | '.join(f'`{name}`' for name in names)} |", "|---" * (len(names) + 1) + "|", *rows])
+    return "\n".join(
+        [f"| budget | {' | '.join(f'`{name}`' for name in names)} |", "|---" * (len(names) + 1) + "|", *rows]
+    )
 
 
 def _anchor(group: str, file: ConfigFile) -> str:
@@ -211,7 +218,8 @@ def _body(text: str) -> str:
 def _common_keys(files: Sequence[ConfigFile]) -> list[Key]:
     """Return the keys that most files have with the same value and meaning, in their order."""
     counts = Counter(key for file in files for key in dict.fromkeys(file.keys))
-    return [key for key, n in counts.items() if len(files) > 3 and n >= _COMMON * len(files)]
+    found = [key for key, n in counts.items() if n >= _COMMON * len(files)]
+    return found if len(files) > 3 and len(found) > 2 else []
 
 
 def _table(keys: Sequence[Key], *, default: str) -> str:
@@ -305,7 +313,11 @@ def _source(value: yaml.Node, lines: Sequence[str]) -> str:
     start, end = value.start_mark, value.end_mark
     if start.line == end.line:
         return lines[start.line][start.column : end.column]
-    parts = [lines[start.line][start.column :], *lines[start.line + 1 : end.line], lines[end.line][: end.column] if end.line < len(lines) else ""]
+    parts = [
+        lines[start.line][start.column :],
+        *lines[start.line + 1 : end.line],
+        lines[end.line][: end.column] if end.line < len(lines) else "",
+    ]
     return " ".join(re.sub(r"\s+#.*", "", part).strip() for part in parts if part.strip())
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+# Pages at the top of the repository that the site has beside those of docs/; README is its first page.
+TOP_PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
 _FENCE = re.compile(r"^(?:```|~~~)")
 _ITEM = re.compile(r"^(?:[-*]|\d+\.) ")
 # The comments by which tests/docs/run_examples.py knows the kind of a block, and the block's opening.
@@ -36,9 +38,9 @@ def _with_blank_lines(text: str) -> str:
     is_code = False
     for line in text.split("\n"):
         before = lines[-1] if lines else ""
-        if not is_code and _ITEM.match(line) and before.strip() and not before.startswith((" ", "#")):
-            if not _ITEM.match(before):
-                lines.append("")
+        is_first = _ITEM.match(line) and not _ITEM.match(before)
+        if is_first and not is_code and before.strip() and not before.startswith((" ", "#")):
+            lines.append("")
         lines.append(line)
         is_code ^= bool(_FENCE.match(line))
     return "\n".join(lines)
@@ -53,10 +55,8 @@ def _linked(text: str, page: str) -> str:
         if target.endswith(".ipynb"):
             return f"]({target.removesuffix('.ipynb')}.md)"
         up = "../" * (depth + 1)
-        if target.startswith(up) and target.partition("#")[0][len(up) :] in ("CONTRIBUTING.md", "CHANGELOG.md"):
-            return f"]({target[3:]})"
-        if target.partition("#")[0] == f"{up}README.md":
-            return f"]({'../' * depth}README.md)"
+        if target.startswith(up) and target.partition("#")[0].removeprefix(up) in TOP_PAGES:
+            return f"]({'../' * depth}{target.removeprefix(up)})"
         if target.startswith(up):
             return f"]({'../' * depth}source/{target[len(up) :].rstrip('/')}.md)"
         return found[0]

@@ -14,14 +14,12 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from benchmarks.site.code_host_markdown import for_site
+from benchmarks.site.code_host_markdown import TOP_PAGES, for_site
 from benchmarks.site.layers import layers_of
 from benchmarks.site.notebook_page import notebook_page
 from benchmarks.site.outside_files import moved_links, outside_links, outside_pages
 
 ROOT = Path(__file__).parents[2]
-# Pages at the top of the repository that the site has too.
-TOP_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md")
 ASSETS = Path(__file__).with_name("assets")
 # Folders whose pages come after the listed ones in their part of the navigation, in the order of their names.
 _ADDED = {"Decisions": "decisions", "Gallery": "gallery"}
@@ -42,6 +40,8 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     """Add the pages and files that are not in docs/."""
     docs = Path(config.docs_dir)
     for name in TOP_PAGES:
+        if name in files.src_uris:  # docs/README.md, the list of pages that a code host shows
+            files.remove(files.src_uris[name])
         text = moved_links((ROOT / name).read_text(encoding="utf-8"), root=ROOT)
         files.append(File.generated(config, name, content=text))
     for path in sorted(docs.glob("notebooks/*.ipynb")):

@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from benchmarks.site.code_host_markdown import TOP_PAGES
+
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".md": "markdown", ".toml": "toml"}
-_OWN_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 
 
 def moved_links(text: str, *, root: Path) -> str:
@@ -40,7 +41,7 @@ def outside_links(pages: Mapping[str, str]) -> list[str]:
     for page, text in pages.items():
         for target in _LINK.findall(_FENCE.sub("", text)):
             path = posixpath.normpath(posixpath.join("docs", posixpath.dirname(page), target.partition("#")[0]))
-            if not re.match(r"[a-z]+:|#", target) and not path.startswith("docs/") and path not in _OWN_PAGES:
+            if not re.match(r"[a-z]+:|#", target) and not path.startswith("docs/") and path not in TOP_PAGES:
                 found.add(path)
     return sorted(found)
 
