@@ -350,16 +350,34 @@ def _arguments(target: str) -> Mapping[str, str]:
     """Return the descriptions of the arguments of a class or a function by name."""
     if target.startswith("hydra_plugins."):  # of packages that may not be installed
         return {}
-    os.environ.setdefault("KERAS_BACKEND", "jax")
-    module, _, name = target.rpartition(".")
-    found = getattr(importlib.import_module(module), name)
-    texts = [each.__doc__ for each in (found, getattr(found, "__init__", None)) if each is not None]
+    texts = _own_docstrings(target) if target.startswith("study.") else _imported_docstrings(target)
     descriptions: dict[str, str] = {}
     for text in filter(None, texts):
         for section in griffe.Docstring(text, parser="google").parse("google", warnings=False):
             if section.kind.value in ("parameters", "attributes"):
                 descriptions |= {each.name: each.description for each in section.value}
     return descriptions
+
+
+def _own_docstrings(target: str) -> list[str]:
+    """Return the docstrings of an object of this project, which is not imported."""
+    found = _project()[target.removeprefix("study.")]
+    found = found.final_target if isinstance(found, griffe.Alias) else found
+    objects = [found, *([found.members["__init__"]] if "__init__" in found.members else [])]
+    return [each.docstring.value for each in objects if each.docstring]
+
+
+@cache
+def _project() -> griffe.Object:
+    return griffe.GriffeLoader(search_paths=[ROOT]).load("study", try_relative_path=False)
+
+
+def _imported_docstrings(target: str) -> list[str | None]:
+    """Return the docstrings of an object of a library."""
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    module, _, name = target.rpartition(".")
+    found = getattr(importlib.import_module(module), name)
+    return [found.__doc__, getattr(getattr(found, "__init__", None), "__doc__", None)]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "pictures" / "page.webp"
@@ -99,7 +99,10 @@ def frames_of(sheet: Image.Image, stops: list[int]) -> tuple[list[Image.Image], 
 
     def frame(top: float) -> Image.Image:
         window = sheet.crop((0, round(top), _WINDOW[0], round(top) + _WINDOW[1]))
-        return window.resize(_PICTURE, Image.Resampling.LANCZOS)
+        picture = window.resize(_PICTURE, Image.Resampling.LANCZOS)
+        # A page is white, and so are most places where the picture is shown.
+        ImageDraw.Draw(picture).rectangle((0, 0, _PICTURE[0] - 1, _PICTURE[1] - 1), outline="#d0d7de")
+        return picture
 
     frames, durations = [], []
     for index, (start, end) in enumerate(zip(stops, [*stops[1:], stops[0]], strict=True)):

@@ -21,6 +21,8 @@ from benchmarks.site.outside_files import moved_links, outside_links, outside_pa
 
 ROOT = Path(__file__).parents[2]
 ASSETS = Path(__file__).with_name("assets")
+# Factors on the rank of pages in the search, by page or folder.
+_WEIGHTS = {"tutorial.md": 3, "everyday.md": 3, "commands.md": 3, "configs": 2, "gallery": 0.5, "decisions": 0.5}
 # Folders whose pages come after the listed ones in their part of the navigation, in the order of their names.
 _ADDED = {"Decisions": "decisions", "Gallery": "gallery"}
 
@@ -57,7 +59,12 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
-    """Return a page in the Markdown of the site."""
+    """Return a page in the Markdown of the site, with its weight in the search and the parts that it hides."""
+    folder = page.file.src_uri.partition("/")[0]
+    if folder in _WEIGHTS:
+        page.meta.setdefault("search", {"boost": _WEIGHTS[folder]})
+    if page.file.src_uri == "README.md":  # the list beside it would have one entry
+        page.meta["hide"] = ["navigation"]
     text = for_site(markdown, page=page.file.src_uri)
     if page.file.src_uri == "architecture.md":
         text = re.sub(r"^```mermaid\n(.*?)^```$", lambda found: layers_of(found[1]), text, flags=re.M | re.S)
