@@ -17,8 +17,8 @@ from study.config.schema import Stores, StudyConfig
 from study.core.contents import Contents
 from study.core.errors import StudyError
 from study.core.names import in_label, mended, shortened
-from study.search.claims import is_of_claims
 from study.search.storage.interface import read_storage
+from study.search.stored_claims import is_of_claims
 
 # Attributes of an Optuna study: digests of its identity, of its settings as typed and of its settings by their effect;
 # its contents as JSON, the first ones and those accepted later; its experiment; its name, since Optuna

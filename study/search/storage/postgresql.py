@@ -60,6 +60,19 @@ _SILENT = sqlalchemy.text(
     "AND (h.heartbeat IS NULL OR h.heartbeat < LOCALTIMESTAMP - make_interval(secs => :stale_after_s) "
     "AND pg_postmaster_start_time() < CURRENT_TIMESTAMP - make_interval(secs => :stale_after_s))"
 )
+# Workers appear in an attribute of the study, which other programs do not show. Its value is the time of the last
+# heartbeat, in seconds since 1970.
+_APPEARANCE = "worker "
+_APPEAR = sqlalchemy.text(
+    "INSERT INTO study_system_attributes (study_id, key, value_json) "
+    "SELECT study_id, :key, CAST(EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) AS TEXT) FROM studies WHERE study_id = :study_id "
+    "ON CONFLICT (study_id, key) DO UPDATE SET value_json = EXCLUDED.value_json"
+)
+_ALIVE = sqlalchemy.text(
+    "SELECT key FROM study_system_attributes WHERE study_id = :study_id AND key = ANY(:keys) "
+    "AND (CAST(value_json AS DOUBLE PRECISION) >= EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) - :stale_after_s "
+    "OR pg_postmaster_start_time() >= CURRENT_TIMESTAMP - make_interval(secs => :stale_after_s))"
+)
 
 
 class PostgresqlStorage:
@@ -89,6 +102,7 @@ class PostgresqlStorage:
         self._outage = Outage("PostgreSQL", patience_s=patience_s, meanwhile=meanwhile, away=PostgresqlAwayError)
         self._here = _OfThread()
         self._watched: set[int] = set()
+        self._appeared_in: int | None = None
         self._lost: set[int] = set()
         self._changing = threading.Lock()
         self._stopped = threading.Event()
@@ -202,6 +216,32 @@ class PostgresqlStorage:
             values = {"trial_ids": list(running), "stale_after_s": self._stale_after_s}
             return unnamed | set(connection.execute(_SILENT, values).scalars())
 
+    def appear(self, study_id: int) -> None:
+        """Begin to send heartbeats of this worker, apart from those for its trials.
+
+        Args:
+            study_id: Id of the study in the storage.
+        """
+        with self._engine.begin() as connection:
+            connection.execute(_APPEAR, {"study_id": study_id, "key": f"{_APPEARANCE}{self.worker}"})
+        with self._changing:
+            self._appeared_in = study_id
+
+    def dead(self, workers: Collection[str], study_id: int) -> set[str]:
+        """Return those of the other workers that are dead.
+
+        After an outage, the other workers first have the time for a heartbeat.
+
+        Args:
+            workers: Names of the workers.
+            study_id: Id of the study in which they appeared.
+        """
+        if self._outage.is_recent(self._stale_after_s):
+            return set()
+        with self._engine.connect() as connection:
+            alive = _alive(connection, workers, study_id=study_id, stale_after_s=self._stale_after_s)
+        return set(workers) - alive
+
     def worker_text(self, worker: str | None) -> str:
         """Return the process of a worker in words, and whether it is stopped, if it runs on this machine."""
         host, pid, *_ = [*(worker or "").split(":"), ""]
@@ -251,9 +291,11 @@ class PostgresqlStorage:
 
     def _send_heartbeats(self) -> None:
         with self._changing:
-            watched = sorted(self._watched)
+            watched, appeared_in = sorted(self._watched), self._appeared_in
         with postgresql_errors(self._url), self._engine.begin() as connection:
             arrived = set(connection.execute(_BEAT, {"trial_ids": watched}).scalars())
+            if appeared_in is not None:
+                connection.execute(_APPEAR, {"study_id": appeared_in, "key": f"{_APPEARANCE}{self.worker}"})
         with self._changing:
             self._lost |= self._watched & (set(watched) - arrived)
 
@@ -352,24 +394,38 @@ def hold_postgresql(url: str) -> Iterator[None]:
             engine.dispose()
 
 
-def are_alive(url: str, trial_ids: Collection[int], *, stale_after_s: float) -> bool:
-    """Return whether a worker still sends heartbeats for one of some running trials.
+def are_alive(
+    url: str, trial_ids: Collection[int], *, claiming: tuple[int, Collection[str]], stale_after_s: float
+) -> bool:
+    """Return whether a worker still sends heartbeats for one of some running trials, or for its claims.
 
     Args:
         url: Address of the database.
         trial_ids: Ids of the running trials.
+        claiming: Id of the study, and the names of the workers that hold its claims.
         stale_after_s: Time without a heartbeat after which a worker counts as dead, in seconds.
 
     Raises:
         StoreError: The server cannot be reached, or refuses the connection.
     """
+    study_id, workers = claiming
     with postgresql_errors(url):
         engine = _engine(url)
         with engine.connect() as connection:
             values = {"trial_ids": list(trial_ids), "stale_after_s": stale_after_s}
             silent = set(connection.execute(_SILENT, values).scalars())
+            alive = _alive(connection, workers, study_id=study_id, stale_after_s=stale_after_s)
         engine.dispose()
-        return bool(set(trial_ids) - silent)
+        return bool(set(trial_ids) - silent or alive)
+
+
+def _alive(
+    connection: sqlalchemy.Connection, workers: Collection[str], *, study_id: int, stale_after_s: float
+) -> set[str]:
+    """Return those of some workers that sent a heartbeat in time."""
+    keys = [f"{_APPEARANCE}{worker}" for worker in workers]
+    values = {"study_id": study_id, "keys": keys, "stale_after_s": stale_after_s}
+    return {key.removeprefix(_APPEARANCE) for key in connection.execute(_ALIVE, values).scalars()}
 
 
 def _optuna_storage(url: str, **engine_kwargs: Any) -> optuna.storages.BaseStorage:
