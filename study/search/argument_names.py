@@ -33,7 +33,9 @@ def by_coordinates(optuna_study: optuna.Study, ranges: Mapping[str, Range]) -> o
         optuna_study: The study.
         ranges: The searched ranges, by argument.
     """
-    turned = {searched.coordinate: searched for searched in ranges.values() if searched.coordinate != searched.argument}
+    turned = {
+        searched.coordinate: searched for searched in ranges.values() if searched.coordinate != searched.argument
+    }
     if not turned:
         return optuna_study
     storage = storage_of(optuna_study)

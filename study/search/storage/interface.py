@@ -195,9 +195,7 @@ def hold_storage(stores: Stores) -> AbstractContextManager[None]:
     return hold_local(stores.optuna_journal) if stores.optuna_journal.exists() else contextlib.nullcontext()
 
 
-def is_open(
-    stores: Stores, *, digest: str, running: Collection[int], claiming: tuple[int, Collection[str]]
-) -> bool:
+def is_open(stores: Stores, *, digest: str, running: Collection[int], claiming: tuple[int, Collection[str]]) -> bool:
     """Return whether a living worker has a study open.
 
     Args:
