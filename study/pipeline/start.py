@@ -81,14 +81,9 @@ def start_study(
             view.message(message)
         if search.n_spent and (told := other_versions(config.backend, before=tracker.tags_before, now=versions)):
             view.message(told)
+        events = event_files(config, study_name=search.name, tell=view.message)
         yield StudyContext(
-            config=config,
-            dataset=dataset,
-            search=search,
-            tracker=tracker,
-            trainer=trainer,
-            view=view,
-            events=event_files(config, study_name=search.name, tell=view.message),
+            config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view, events=events
         )
 
 

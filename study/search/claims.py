@@ -9,7 +9,7 @@ from dataclasses import replace
 from study.core.errors import StudyError
 from study.core.search_space import Value, text_of
 from study.search.storage.interface import SearchStorage
-from study.search.stored_claims import Claim, read_claims, take_over_earlier
+from study.search.stored_claims import StoredClaim, read_claims, take_over_earlier
 from study.search.waiting import Wait
 
 
@@ -49,7 +49,7 @@ class Claims:
         self._study_id = storage.optuna.get_study_id_from_name(study_name)
         take_over_earlier(storage, study_name)
         self._n_before = self._next_number(self._claims())
-        self._mine: dict[str, Claim] = {}
+        self._mine: dict[str, StoredClaim] = {}
 
     def take(self, keys: Sequence[str], n: int) -> list[str]:
         """Claim the first keys that no living worker holds; a key can be claimed again later.
@@ -141,7 +141,7 @@ class Claims:
     def _claim(self, key: str) -> None:
         self._storage.appear(self._study_id)
         number = self._next_number(self._claims())
-        claim = Claim(number=number, key=key, worker=self._storage.worker)
+        claim = StoredClaim(number=number, key=key, worker=self._storage.worker)
         claim.write(self._storage.optuna, self._study_id)
         self._mine[key] = claim
 
@@ -163,19 +163,19 @@ class Claims:
         ended = {claim.number for claim in left}
         return {*self._mine, *(claim.key for claim in others if claim.number not in ended)}
 
-    def _others(self) -> list[Claim]:
+    def _others(self) -> list[StoredClaim]:
         """Return the claims that are held, without those of which this worker knows."""
         mine = {claim.number for claim in self._mine.values()}
         return [claim for claim in self._claims() if claim.state == "held" and claim.number not in mine]
 
-    def _is_done(self, claim: Claim, key: str, *, ever: bool) -> bool:
+    def _is_done(self, claim: StoredClaim, key: str, *, ever: bool) -> bool:
         return (ever or claim.number >= self._n_before) and claim.state == "done" and claim.key == key
 
-    def _claims(self) -> list[Claim]:
+    def _claims(self) -> list[StoredClaim]:
         return read_claims(self._storage.optuna, self._study_id)
 
     @staticmethod
-    def _next_number(claims: Sequence[Claim]) -> int:
+    def _next_number(claims: Sequence[StoredClaim]) -> int:
         return claims[-1].number + 1 if claims else 0
 
 

@@ -29,7 +29,7 @@ _STATES: dict[TrialState, State] = {TrialState.COMPLETE: "done", TrialState.FAIL
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
+class StoredClaim:
     """A claim of a worker on a key.
 
     Attributes:
@@ -55,7 +55,7 @@ class Claim:
         storage.set_study_system_attr(study_id, f"{_ATTRIBUTE}{self.number}", value)
 
 
-def read_claims(storage: optuna.storages.BaseStorage, study_id: int) -> list[Claim]:
+def read_claims(storage: optuna.storages.BaseStorage, study_id: int) -> list[StoredClaim]:
     """Return the claims of a study in their order.
 
     Args:
@@ -65,7 +65,7 @@ def read_claims(storage: optuna.storages.BaseStorage, study_id: int) -> list[Cla
     attrs = storage.get_study_system_attrs(study_id)
     return sorted(
         (
-            Claim(number=int(name.removeprefix(_ATTRIBUTE)), **value)
+            StoredClaim(number=int(name.removeprefix(_ATTRIBUTE)), **value)
             for name, value in attrs.items()
             if name.startswith(_ATTRIBUTE)
         ),
@@ -73,7 +73,7 @@ def read_claims(storage: optuna.storages.BaseStorage, study_id: int) -> list[Cla
     )
 
 
-def all_claims(storage: optuna.storages.BaseStorage, study_name: str) -> list[Claim]:
+def all_claims(storage: optuna.storages.BaseStorage, study_name: str) -> list[StoredClaim]:
     """Return the claims of a study in their order, those that an earlier version wrote first.
 
     Args:
@@ -113,7 +113,7 @@ def take_over_earlier(storage: SearchStorage, study_name: str) -> None:
         storage.optuna.delete_study(earlier)
 
 
-def confirmed_last(claims: Sequence[Claim]) -> tuple[str, ...]:
+def confirmed_last(claims: Sequence[StoredClaim]) -> tuple[str, ...]:
     """Return the keys of the confirmations that workers have trained, for each setting those of its last point.
 
     Args:
@@ -157,9 +157,9 @@ def _earlier_trials(storage: optuna.storages.BaseStorage, study_name: str) -> li
     return [] if study_id is None else storage.get_all_trials(study_id, deepcopy=False)
 
 
-def _as_claims(trials: Sequence[FrozenTrial]) -> list[Claim]:
+def _as_claims(trials: Sequence[FrozenTrial]) -> list[StoredClaim]:
     return [
-        Claim(
+        StoredClaim(
             number=trial.number,
             key=trial.user_attrs[_KEY],
             worker=trial.user_attrs[_WORKER],

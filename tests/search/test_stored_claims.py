@@ -8,7 +8,7 @@ from study.core.errors import StudyError
 from study.search import stored_claims
 from study.search.ask_tell import open_search
 from study.search.storage.interface import read_storage
-from study.search.stored_claims import Claim, all_claims, confirmed_last, read_claims
+from study.search.stored_claims import StoredClaim, all_claims, confirmed_last, read_claims
 from study.search.stored_searches import delete_searches, list_searches
 
 
@@ -106,14 +106,14 @@ def test_earlier_claims_are_listed_and_then_taken_over(earlier):
 
 def test_a_process_killed_while_it_takes_claims_over_loses_none(earlier, monkeypatch):
     config = earlier()
-    write, n_written = Claim.write, []
+    write, n_written = StoredClaim.write, []
 
     def dying(self, *args):
         if len(n_written) == 2:
             raise KeyboardInterrupt
         n_written.append(write(self, *args))
 
-    monkeypatch.setattr(Claim, "write", dying)
+    monkeypatch.setattr(StoredClaim, "write", dying)
     with pytest.raises(KeyboardInterrupt), open_search(config):
         pass
     monkeypatch.undo()
@@ -148,5 +148,5 @@ def test_a_deleted_study_leaves_no_claims_of_either_kind(earlier):
 def test_the_confirmations_of_the_last_point_of_each_setting_are_known():
     keys = ["best 0 a=1", "default 0 ", "best 0 a=2", "best 1 a=2", "fixed 0 ", "record", "best 2 a=2"]
     states = {"best 2 a=2": "left"}
-    claims = [Claim(number=n, key=key, worker="w", state=states.get(key, "done")) for n, key in enumerate(keys)]
+    claims = [StoredClaim(number=n, key=key, worker="w", state=states.get(key, "done")) for n, key in enumerate(keys)]
     assert confirmed_last(claims) == ("best 0 a=2", "best 1 a=2", "default 0 ", "fixed 0 ")

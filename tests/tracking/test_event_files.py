@@ -138,9 +138,7 @@ def test_a_missing_package_is_told_before_anything_starts(compose, monkeypatch):
         importlib.util, "find_spec", lambda name, *a: None if name == "tensorboard" else find(name, *a)
     )
     compose()
-    with pytest.raises(
-        ConfigError, match=r"tracking\.tensorboard=true: expected false .* not installed.* pip install"
-    ):
+    with pytest.raises(ConfigError, match=r"tracking\.tensorboard=true: expected false .* not installed.*pip install"):
         compose("tracking.tensorboard=true")
 
 

@@ -21,7 +21,7 @@ from study.core.errors import StoreAwayError, StoreError
 from study.core.machine import process_on
 from study.core.outages import SHORT_PATIENCE_S, Outage, Result, reason_of_outage
 from study.search.optuna_internals import database_of
-from study.search.storage.connections import locked, open_database, open_engine
+from study.search.storage.database_access import locked, open_database, open_engine
 from study.search.storage.heartbeats import alive, appear, beat, begin, silent
 from study.search.storage.server_errors import PostgresqlAwayError, postgresql_errors
 
