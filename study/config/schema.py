@@ -189,11 +189,13 @@ class TrackingConfig:
         every_n_steps: Record the training loss of every n-th step; None: do not record steps.
         system_metrics: Record processor, memory and GPU over time.
         log_model: Keep the best confirmed model.
+        tensorboard: Write event files for TensorBoard as well. Default False.
     """
 
     every_n_steps: int | None
     system_metrics: bool
     log_model: bool
+    tensorboard: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

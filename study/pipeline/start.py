@@ -24,6 +24,7 @@ from study.pipeline.workload import build_model, check_task
 from study.search.ask_tell import Search, open_search
 from study.search.storage.interface import wait_for_storage
 from study.statistics.search_size import advised_trials
+from study.tracking.event_files import event_files
 from study.tracking.study_tracker import StudyTracker, open_study
 from study.training.devices import computes_in_numpy, device_message
 from study.training.environment import environment
@@ -80,7 +81,10 @@ def start_study(
             view.message(message)
         if search.n_spent and (told := other_versions(config.backend, before=tracker.tags_before, now=versions)):
             view.message(told)
-        yield StudyContext(config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view)
+        events = event_files(config, study_name=search.name, tell=view.message)
+        yield StudyContext(
+            config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view, events=events
+        )
 
 
 def _tell_cautions(config: StudyConfig, dataset: Dataset, model: Any, view: View) -> None:
