@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.core.errors import StoreError, StudyError
-from study.core.records import RunRecord, StudyRecord, latest_of_settings
+from study.core.records import NOT_HYPERPARAMETERS, RunRecord, StudyRecord, latest_of_settings
 from study.core.search_space import Range
 from study.report.comparability import check_comparable
 from study.report.objective_metric import ObjectiveMetric, metric_of
@@ -25,7 +25,6 @@ ReadHistories = Callable[[Sequence[str], Sequence[str]], Histories]
 
 BATCH_SIZE = "trainer.batch_size"
 _SEEDS = ("study_seed", "order_seed", "split_seed", "dataset.split_seed")
-_NOT_HYPERPARAMETERS = ("optimizer", "trial_number", "run_seed", "order_seed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +210,7 @@ def at_target(record: StudyRecord) -> int | None:
 
 def point_of(run: RunRecord) -> dict[str, str]:
     """Return a run's hyperparameters as recorded."""
-    return {key: value for key, value in run.params.items() if key not in _NOT_HYPERPARAMETERS}
+    return {key: value for key, value in run.params.items() if key not in NOT_HYPERPARAMETERS}
 
 
 def number_of(run: RunRecord, argument: str) -> float:

@@ -111,7 +111,7 @@ def test_list_shows_the_same_numbers_as_the_run_and_as_json(mine, here):
         assert row[4] == f"{record['metrics']['best_objective']:.4f}"
         tested = [run["metrics"]["test_accuracy"] for run in record["confirmations"] if run["config"] != "default"]
         assert row[5] == f"{tested[0]:.4f} (one seed)"
-        assert record["metrics"]["test_accuracy_low"] is None  # an interval of one seed is no number
+        assert record["metrics"]["low_test_accuracy"] is None  # an interval of one seed is no number
     assert [record["model"] for record in experiment[1]] == ["own"] * 3
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
+from study.cli.actions.describe import describe
 from study.config.schema import StudyConfig
 from study.core.names import typed_command
 from study.core.records import StudyRecord, latest_of_settings
@@ -132,4 +133,6 @@ def _compared(uri: str, name: str, connections: Connections) -> list[str]:
     compared = latest_of_settings(records) if reasons else records
     gathered = gather(name, compared, digests=digests, read_histories=lambda *_: {}, force=bool(reasons))
     answered = [] if reasons else answer_lines(gathered)
+    if not reasons:
+        describe(uri, gathered, connections=connections)
     return [*answered, *(f"{each.topic}: {each.text}" for each in (*refused, *serious_cautions(gathered)))]

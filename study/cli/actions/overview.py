@@ -106,11 +106,11 @@ def _confirmed_metric(study: StudyRecord, names: Collection[str]) -> str | None:
 
 
 def _interval(study: StudyRecord) -> str:
-    means = [name.removesuffix("_mean") for name in study.metrics if name.endswith("_mean")]
+    means = [name.removeprefix("mean_") for name in study.metrics if name.startswith("mean_")]
     metric = _confirmed_metric(study, means)
     if metric is None:
         return ""
-    mean, low, high = (study.metrics.get(f"{metric}_{part}", math.nan) for part in ("mean", "low", "high"))
+    mean, low, high = (study.metrics.get(f"{part}_{metric}", math.nan) for part in ("mean", "low", "high"))
     apart = _diverged(study)
     if math.isnan(mean):
         return apart
