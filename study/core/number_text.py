@@ -6,6 +6,22 @@ import math
 
 _DIGITS = 5
 _DIGITS_BELOW_ONE = 3
+# Scores within these limits have four decimals, so that those of a table line up.
+_SMALLEST, _LARGEST = 1e-3, 1e5
+
+
+def score_text(value: float | None) -> str:
+    """Return a score as every table and line of the terminal shows it: four decimals, or four digits if it is extreme.
+
+    Args:
+        value: The score; None: `none`.
+
+    >>> score_text(0.5), score_text(2.4e51)
+    ('0.5000', '2.4e+51')
+    """
+    if value is None:
+        return "none"
+    return f"{value:.4f}" if value == 0 or _SMALLEST <= abs(value) < _LARGEST else f"{value:.4g}"
 
 
 def short_number(text: str) -> str:
