@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator
-from typing import TextIO
 
 from study.core.interrupt import told_through
 from study.core.readable_output import in_one_line, shown
@@ -32,25 +32,33 @@ def status_line(text: str) -> Iterator[None]:
     if terminal is None:
         yield
         return
-    line = _Line(terminal, text)
+    try:
+        # A descriptor of its own: while libraries are loaded, that of standard error goes to a log.
+        descriptor = os.dup(terminal.fileno())
+    except (OSError, ValueError):
+        yield
+        return
+    line = _Line(descriptor, text, width=width_of(terminal))
     with told_through(line.tell):
         line.start()
         try:
             yield
         finally:
             line.stop()
+            os.close(descriptor)
 
 
 class _Line:
     """The line, drawn by the calling thread at first and by a thread of its own afterwards.
 
     Args:
-        terminal: The stream to write to.
+        descriptor: The terminal.
         text: The line.
+        width: Width of the terminal, in cells.
     """
 
-    def __init__(self, terminal: TextIO, text: str) -> None:
-        self._terminal, self._text = terminal, in_one_line(text)
+    def __init__(self, descriptor: int, text: str, *, width: int) -> None:
+        self._descriptor, self._text, self._width = descriptor, in_one_line(text), width
         self._started = time.monotonic()
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._count, name="status line", daemon=True)
@@ -66,6 +74,7 @@ class _Line:
         self._ended.set()
         with self._lock:
             self._write(_CLEAR)
+        self._thread.join()
 
     def tell(self, text: str) -> None:
         """Write a line that remains above."""
@@ -82,13 +91,12 @@ class _Line:
 
     def _draw(self) -> None:
         seconds = time.monotonic() - self._started
-        counted = f" … {seconds:.0f} s" if seconds >= _COUNTS_AFTER_S else " …"
-        text, room = self._text, width_of(self._terminal) - 1 - len(counted)
+        counted = f": {seconds:.0f} s" if seconds >= _COUNTS_AFTER_S else ""
+        text, room = self._text, self._width - 1 - len(counted)
         while n_cells(text) > max(room, 0):  # a line that goes on in the next one could not be removed
             text = text[:-1]
         self._write(f"{_CLEAR}{text}{counted}")
 
     def _write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # the terminal was closed
-            self._terminal.write(text)
-            self._terminal.flush()
+        with contextlib.suppress(OSError):  # the terminal was closed
+            os.write(self._descriptor, text.encode())

@@ -23,6 +23,20 @@ def is_screen(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def can_show(stream: TextIO, signs: str) -> bool:
+    """Return whether the encoding of a stream has some signs.
+
+    Args:
+        stream: The stream.
+        signs: The signs.
+    """
+    try:
+        signs.encode(getattr(stream, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
 def width_of(stream: TextIO) -> int:
     """Return the width of a terminal, in cells: that of the variable COLUMNS, else its own, else 80; at least 20.
 

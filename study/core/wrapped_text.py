@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# A command between backquotes is one word: a reader copies it as a whole.
-_WORDS = re.compile(r"[^ `]*`[^`\n]*`[^ `]*|[^ ]+")
+# One word each: a command between backquotes, which a reader copies as a whole, and a number with its unit.
+_WORDS = re.compile(r"[^ `]*`[^`\n]*`[^ `]*|\S*\d (?:(?:s|min|h|MB|GB)\b|%)\S*|[^ ]+")
 _WIDE = ("W", "F")
 
 
