@@ -17,6 +17,7 @@ from study.core.readable_output import open_standard_descriptors, readable_outpu
 
 COMMANDS = {
     "run": "search, confirm and record one study, or many with -m",
+    "watch": "follow studies that run elsewhere, until nothing runs",
     "list": "show experiments and studies, their progress and best results",
     "reproduce": "train a recorded run again: the same numbers, or likely causes of a difference",
     "export": "write the best configuration as Hydra YAML for `study run best=FILE`, or as a plain Keras script",

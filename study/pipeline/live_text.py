@@ -202,6 +202,12 @@ class Progress:
             return f"trial {number} ({number + 1} of {self.n_trials})"
         return f"confirmation {number} ({kind})"
 
+    @property
+    def named(self) -> str:
+        """The study's name, with its place if the command has several studies."""
+        place = self.place_text()
+        return f"{self.name} ({place})" if place else self.name
+
     def place_text(self) -> str:
         """Return `study 2 of 3`; empty for the only study of a command."""
         number, n = self.place

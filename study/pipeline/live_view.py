@@ -24,7 +24,7 @@ from study.core.wrapped_text import wrapped
 from study.pipeline.live_text import MOST_SHOWN, Bar, Ended, Progress, Running, duration_text, rough_text
 from study.pipeline.notebook_view import kernels_display, open_display
 
-__all__ = ["Ended", "View", "open_view"]
+__all__ = ["Ended", "View", "drawn", "drawn_below", "open_view"]
 
 _REFRESHES_PER_SECOND = 4
 _BAR = 30  # width of a bar, in cells
@@ -62,23 +62,39 @@ def open_view(mode: Live, *, stream: TextIO, study: str = "") -> Iterator[View]:
 @contextmanager
 def _drawn_on(stream: TextIO, *, study: str) -> Iterator[View]:
     """Draw a view at the end of a terminal, below the lines that remain."""
+    is_unicode = can_show(stream, "".join(_SIGNS))
+    view = View(lambda text: line(text), each_trial=False, draws=True, study=study, is_unicode=is_unicode)
+    with drawn_below(stream, view.render) as line:
+        yield view
+
+
+@contextmanager
+def drawn_below(stream: TextIO, render: Callable[[], RenderableType]) -> Iterator[Callable[[str], None]]:
+    """Draw at the end of a terminal, four times a second, below the lines that remain.
+
+    Args:
+        stream: The terminal, for our own sequences.
+        render: Returns what to draw.
+
+    Yields:
+        A function that writes a line above what is drawn. At the end nothing but these lines is left on the screen.
+    """
     console = Console(file=stream, force_terminal=True, highlight=False)
 
     def line(text: str) -> None:
         for each in wrapped(shown(text), width=console.width, hanging="  "):
             console.print(Text(each), soft_wrap=True)
 
-    view = View(line, each_trial=False, draws=True, study=study, is_unicode=can_show(stream, "".join(_SIGNS)))
     live = RichLive(
         console=console,
-        get_renderable=view.render,
+        get_renderable=render,
         refresh_per_second=_REFRESHES_PER_SECOND,
         redirect_stdout=False,
         redirect_stderr=False,
         transient=True,
     )
     with live, told_through(line):
-        yield view
+        yield line
 
 
 class View:
@@ -165,7 +181,7 @@ class View:
         if self._draws and not n_done:
             return  # the display names the study
         done = f", {n_done} of them already done" if n_done else ""
-        self._write(f"{_named(progress)}: {n_trials} {'trial' if n_trials == 1 else 'trials'}{done}")
+        self._write(f"{progress.named}: {n_trials} {'trial' if n_trials == 1 else 'trials'}{done}")
 
     def trains(self) -> None:
         """Note that the device begins with an epoch, so the program of its batch is built."""
@@ -253,7 +269,7 @@ class View:
                     n, seconds_text = progress.n_confirmed, duration_text(seconds)
                     self._write(f"{progress.name}: {n} further confirmations after {seconds_text}")
                 return
-            self._write(f"{_named(progress)}: {progress.best_text()} after {duration_text(seconds)}")
+            self._write(f"{progress.named}: {progress.best_text()} after {duration_text(seconds)}")
 
     def message(self, text: str) -> None:
         """Show a line of text."""
@@ -278,12 +294,6 @@ class View:
         seconds = rough_text(now - self._opened)
         told = f": loading the data, opening the stores: {seconds}"
         return Text.assemble((in_one_line(self._starting), "bold"), told, no_wrap=True, overflow="ellipsis")
-
-
-def _named(progress: Progress) -> str:
-    """Return the study's name with its place in the command."""
-    place = progress.place_text()
-    return f"{progress.name} ({place})" if place else progress.name
 
 
 def drawn(progress: Progress, now: float, *, is_unicode: bool = True) -> RenderableType:

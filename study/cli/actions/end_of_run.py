@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from study.cli.actions.overview import UnderTable, show_studies
@@ -68,26 +69,32 @@ def under_tables(
         ours = [record for record in latest_of_settings(records) if record.settings_id in limits]
         lines = [line for record in ours for line in lost_results(record, limit_s=limits[record.settings_id])]
         lost |= any(without_result(record) for record in ours)
-        paragraphs = [Paragraph(text=line) for line in lines]
-        is_open = False
-        if sum(n_ended(record) for record in records) > _MOST_TRIALS:
-            told = f"There are too many trials to read here: `{typed_command('compare', name)}` has the answer."
-            paragraphs.append(Paragraph(text=told))
-        else:
-            closing, cautions = _compared(uri, name, connections)
-            paragraphs += closing_paragraphs(closing, cautions)
-            is_open = closing.is_open
-        found[uri, name] = UnderTable(paragraphs=tuple(paragraphs), is_open=is_open)
+        compared = answer_of(uri, name, records, connections=connections)
+        lacking = [Paragraph(text=line) for line in lines]
+        found[uri, name] = replace(compared, paragraphs=(*lacking, *compared.paragraphs))
     return found, lost
 
 
-def closing_paragraphs(closing: ClosingLines, cautions: Sequence[Caution]) -> list[Paragraph]:
-    """Return the answer, the sentences that belong to it, and the serious cautions, each with its topic.
+def answer_of(
+    uri: str, name: str, records: Sequence[StudyRecord], *, connections: Connections | None = None
+) -> UnderTable:
+    """Return the answer of an experiment's comparison, with its serious cautions, as it stands under the table.
 
     Args:
-        closing: The answer.
-        cautions: The serious cautions of the page.
+        uri: Address of the store.
+        name: Name of the experiment.
+        records: Its studies, with or without trials.
+        connections: The command's connections. None (the default): open new ones.
     """
+    if sum(n_ended(record) for record in records) > _MOST_TRIALS:
+        told = f"There are too many trials to read here: `{typed_command('compare', name)}` has the answer."
+        return UnderTable(paragraphs=(Paragraph(text=told),))
+    closing, cautions = _compared(uri, name, connections or Connections())
+    return UnderTable(paragraphs=tuple(_paragraphs(closing, cautions)), is_open=closing.is_open)
+
+
+def _paragraphs(closing: ClosingLines, cautions: Sequence[Caution]) -> list[Paragraph]:
+    """Return the answer, the sentences that belong to it, and the serious cautions, each with its topic."""
     answered = [Paragraph(text=closing.answer, look="answer")] if closing.answer else []
     belonging = [Paragraph(text=sentence) for sentence in closing.sentences]
     serious = [Paragraph(text=f"{each.topic}: {each.text}", look="caution") for each in (*closing.cautions, *cautions)]

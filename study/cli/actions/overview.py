@@ -79,8 +79,8 @@ def show_studies(
     for tracking_uri, experiment in sorted(experiments):
         studies = in_choice_order(read_studies(tracking_uri, experiment, trials=False, connections=connections))
         if has_worker is None and any(study.status == "RUNNING" for study in studies):
-            has_worker = _with_worker(searches)
-        states = [_state(study, has_worker or {}) for study in studies]
+            has_worker = with_worker(searches)
+        states = [state_of(study, has_worker or {}) for study in studies]
         is_running |= "running" in states
         sys.stdout.write("\n")
         write_paragraphs([_heading(experiment, studies)], stream=sys.stdout)
@@ -150,8 +150,12 @@ def _next_commands(names: Sequence[str], *, is_open: bool, is_running: bool) -> 
     return [*found, ("study ui", "every run in MLflow")]
 
 
-def _with_worker(searches: Iterable[Searches]) -> dict[str, bool]:
-    """Return whether a living worker has a study open, by digest; empty without a readable search."""
+def with_worker(searches: Iterable[Searches]) -> dict[str, bool]:
+    """Return whether a living worker has a study open, by digest; empty without a readable search.
+
+    Args:
+        searches: Each returns the studies in a store of searches.
+    """
     found: dict[str, bool] = {}
     for listed in searches:
         with contextlib.suppress(StoreError):  # the commands that need a search say that it cannot be read
@@ -159,8 +163,13 @@ def _with_worker(searches: Iterable[Searches]) -> dict[str, bool]:
     return found
 
 
-def _state(study: StudyRecord, has_worker: Mapping[str, bool]) -> str:
-    """Return MLflow's status of a study in small letters, or that it is abandoned."""
+def state_of(study: StudyRecord, has_worker: Mapping[str, bool]) -> str:
+    """Return MLflow's status of a study in small letters, or that it is abandoned.
+
+    Args:
+        study: The study.
+        has_worker: Whether a living worker has a study open, by digest. One that is not there may have.
+    """
     is_abandoned = study.status == "RUNNING" and not has_worker.get(study.study_id, True)
     return _ABANDONED if is_abandoned else study.status.lower()
 
@@ -186,7 +195,8 @@ def _tuned(study: StudyRecord) -> list[RunRecord]:
 
 def _validation(study: StudyRecord) -> float | None:
     """Return the mean validation objective over the confirmations, with the worst value for a diverged one."""
-    values = [run.metrics["objective"] for run in _tuned(study) if "objective" in run.metrics and run.finished]
+    metric = metric_of(study.params, study.tags)
+    values = [value for run in _tuned(study) if (value := metric.validation(run)) is not None]
     return sum(values) / len(values) if values else None
 
 

@@ -144,14 +144,15 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     refuse_sweep(jobs, sweeps=sweeps)
     with status_line(checking_text(jobs)):
         studies = _check(jobs)
+    telling = differing_keys(jobs)
     if sweeps:
-        tell_studies([study.config for study in studies])
+        tell_studies(jobs, [study.config for study in studies], telling=telling)
     # Other launchers copy their arguments to each of their processes, and those have checked no job.
     checked = tuple(zip(jobs, studies, strict=True)) if jobs and _runs_here() else ()
     if not checked:  # each process of a launcher finds the user's modules once it has checked its job
         sys.path[:] = places
     chosen = {job.overrides: study.choice for job, study in zip(jobs, studies, strict=True)}
-    runs_here, telling = _runs_here(), differing_keys(jobs)
+    runs_here = _runs_here()
 
     def run(up_to: UpTo | None = None) -> None:
         with _argv(command_line.arguments), contextlib.nullcontext() if runs_here else _of_launcher():

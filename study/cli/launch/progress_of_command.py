@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from study.cli.launch.compose import Job
+from study.cli.launch.compose import Job, relabeled
 from study.cli.paragraphs import write_paragraphs
 from study.config.schema import StudyConfig
 
@@ -23,16 +23,18 @@ def checking_text(jobs: Sequence[Job]) -> str:
     return f"study run: loading Keras and the data, checking {studies}"
 
 
-def tell_studies(configs: Sequence[StudyConfig]) -> None:
+def tell_studies(jobs: Sequence[Job], configs: Sequence[StudyConfig], *, telling: Collection[str]) -> None:
     """Write a line for each experiment of a sweep, with the studies that are about to run.
 
     Args:
-        configs: The configs of the studies.
+        jobs: The jobs of the sweep.
+        configs: The configs of their studies.
+        telling: The keys in which the jobs differ.
     """
-    experiments = dict.fromkeys(config.experiment_name for config in configs)
-    for name in experiments:
+    names = [config.study_name or relabeled(job, telling).labels[0] for job, config in zip(jobs, configs, strict=True)]
+    for name in dict.fromkeys(config.experiment_name for config in configs):
         studies = [config for config in configs if config.experiment_name == name]
-        titles = [config.study_name or config.labels[0] for config in studies]
+        titles = [title for title, config in zip(names, configs, strict=True) if config.experiment_name == name]
         more = f" and {len(titles) - _MOST_NAMES} more" if len(titles) > _MOST_NAMES else ""
         n = "1 study" if len(titles) == 1 else f"{len(titles)} studies"
         listed = ", ".join(titles[:_MOST_NAMES])
