@@ -94,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command not in _HELP_WORDS:
             working_directory()
             check_home()
-        with clean_stop(), limit_errors("this command"):
+        # Who watches writes nothing that a signal could cut off.
+        with clean_stop(quiet=command == "watch"), limit_errors("this command"):
             if command in _HELP_WORDS:
                 return _help()
             return int(importlib.import_module(_MODULES.get(command, f"study.cli.{command}")).main(rest))

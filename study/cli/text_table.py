@@ -54,7 +54,7 @@ def _for_terminal(headers: Sequence[str], rows: Rows, width: int, below: Sequenc
     if _width(whole) <= width:
         return _ruled(whole, 1)
     movable = [headers.index(header) for header in below if header in headers[1:]]
-    for n in range(1, len(movable) + 1):
+    for n in range(len(movable) + 1):
         kept = [column for column in range(len(headers)) if column not in movable[:n]]
         titles = [_in_two_lines(headers[column]) for column in kept]
         upper = _aligned(titles, [[row[column] for column in kept] for row in rows])

@@ -230,6 +230,7 @@ class _Signals:
         self._timers: list[threading.Timer] = []
         self._raised: weakref.ref[Stopped] | None = None
         self._repeats, self._is_removed = False, False
+        self._has_told = threading.Event()
 
     def install(self) -> None:
         """Handle the signals from now on."""
@@ -309,6 +310,7 @@ class _Signals:
         elif self.is_idle or (self.n_waiting > 0 and number != signal.SIGINT):
             self.delayed = number
         else:
+            self._has_told.wait(2 * _DRAWN_IN_S)  # before the exception removes what is drawn on the terminal
             self.stop(number)
 
     def _watch(self) -> None:
@@ -319,6 +321,7 @@ class _Signals:
             for number in numbers:
                 if number in self.numbers:
                     self._arrived(number)
+                    self._has_told.set()
 
     def _arrived(self, number: int) -> None:
         now = time.monotonic()

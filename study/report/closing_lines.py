@@ -20,7 +20,7 @@ class ClosingLines:
     """The sentences about a comparison that stand under its table.
 
     Attributes:
-        answer: The page's sentence. Empty if no pair was tested.
+        answer: The page's sentence. Empty for studies that cannot be compared.
         sentences: The sentences that belong to it: what equality does not cover, the price of what is open, who is
             ruled out, and the error.
         cautions: The serious cautions on the plan of looks and on margins.
@@ -34,7 +34,7 @@ class ClosingLines:
 
 
 def closing_lines(experiment: ComparedExperiment) -> ClosingLines:
-    """Return the answer, the price of what is open and who is ruled out; nothing without a pair that was tested.
+    """Return the answer, the price of what is open and who is ruled out; the answer alone if no pair was tested.
 
     A claim of equality has the rates of divergence beside it, which it does not cover.
 
@@ -44,7 +44,7 @@ def closing_lines(experiment: ComparedExperiment) -> ClosingLines:
     outcome = decide_outcome(experiment)
     found = answer(experiment, outcome, summarize(experiment))
     if found.kind == "open":
-        return ClosingLines()
+        return ClosingLines(answer=plain(found.marked[0]))
     cost = price_sentence(experiment.metric, outcome, prices(experiment, outcome))
     sentences = [equality_note(outcome), cost, ruled_out_sentence(outcome), error_sentence(outcome)]
     return ClosingLines(

@@ -97,7 +97,9 @@ def test_the_terminal_has_the_answer_and_the_price_and_knows_that_pairs_are_open
     assert (closing.answer, f"{cost} The command to type: see study plan tiny-mlp.") == found.answer.sentences[:2]
     assert ruled_out.startswith("Ruled out as the best: sgd")
     assert closing.is_open
-    assert closing_lines(make_experiment(in_looks("adam", 0.9, 5))) == ClosingLines()
+    alone = closing_lines(make_experiment(in_looks("adam", 0.9, 5)))
+    assert alone == ClosingLines(answer=alone.answer)
+    assert alone.answer.endswith("There is nothing to compare it with.")
 
 
 def test_the_json_has_pairs_looks_margin_and_price(in_looks, make_experiment):

@@ -40,7 +40,7 @@ _STATE, _DIVERGED = 1, 3
 # Columns that a narrow terminal shows in a second line: as many as must, the first of these first.
 _BELOW = (8, 4, 3, 2, 1, 7)
 # A study that MLflow calls running, and no living worker has open.
-_ABANDONED = "abandoned"
+ABANDONED = "abandoned"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +85,8 @@ def show_studies(
         sys.stdout.write("\n")
         write_paragraphs([_heading(experiment, studies)], stream=sys.stdout)
         _show_table(studies, states)
-        if _ABANDONED in states:
-            told = f"{_ABANDONED}: its process has died; the same study run continues it."
+        if ABANDONED in states:
+            told = f"{ABANDONED}: its process has died; the same study run continues it."
             write_paragraphs([told], stream=sys.stdout, indent="  ")
         below = (under or {}).get((tracking_uri, experiment), UnderTable())
         if below.paragraphs:
@@ -171,7 +171,7 @@ def state_of(study: StudyRecord, has_worker: Mapping[str, bool]) -> str:
         has_worker: Whether a living worker has a study open, by digest. One that is not there may have.
     """
     is_abandoned = study.status == "RUNNING" and not has_worker.get(study.study_id, True)
-    return _ABANDONED if is_abandoned else study.status.lower()
+    return ABANDONED if is_abandoned else study.status.lower()
 
 
 def _row(study: StudyRecord, state: str) -> tuple[str, ...]:

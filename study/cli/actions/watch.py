@@ -13,11 +13,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from study.cli.actions.end_of_run import answer_of
-from study.cli.actions.overview import show_studies, state_of, with_worker
+from study.cli.actions.overview import ABANDONED, show_studies, state_of, with_worker
 from study.cli.paragraphs import write_paragraphs
 from study.config.schema import Stores
 from study.core.errors import StoreError, StudyError
-from study.core.interrupt import Stopped, told_through
+from study.core.interrupt import Stopped
 from study.core.records import StudyRecord
 from study.core.terminal import terminal_of_errors
 from study.pipeline.live_text import Progress, rough_text
@@ -54,7 +54,7 @@ def watch(stores: Stores, experiments: Sequence[str], *, idle_s: float = IDLE_S,
     watching.look()
     if watching.running:
         try:
-            with _screen(watching) as line, told_through(lambda _: None):  # a watcher has nothing to write at its end
+            with _screen(watching) as line:
                 _follow(watching, line, idle_s, pause_s)
         except Stopped as stopped:
             if stopped.number != signal.SIGINT:
@@ -70,7 +70,7 @@ def _follow(watching: _Watching, line: Callable[[str], None], idle_s: float, pau
     """Look at the stores again and again, and write what has changed."""
     failures, last = 0, time.monotonic()
     watching.tell(line)
-    while time.monotonic() - last < idle_s:
+    while True:
         time.sleep(pause_s)
         try:
             watching.look()
@@ -78,13 +78,18 @@ def _follow(watching: _Watching, line: Callable[[str], None], idle_s: float, pau
             failures += 1
             if failures > _MOST_FAILURES:
                 raise
-            line(f"study watch: the stores cannot be read now, and are tried again. {error}")
+            if failures == 1:
+                line(f"study watch: the stores cannot be read now, and are tried again. {error}")
             continue
         failures = 0
         watching.tell(line)
+        now = time.monotonic()
         if watching.running:
-            last = time.monotonic()
-        watching.idle_until = None if watching.running else last + idle_s
+            last, watching.idle_until = now, None
+        elif now - last >= idle_s:
+            return
+        else:
+            watching.idle_until = last + idle_s
 
 
 class _Watching:
@@ -107,6 +112,7 @@ class _Watching:
         self._seen: set[str] = set()
         self._told: dict[Key, str] = {}
         self._ended: list[tuple[StudyRecord, str]] = []
+        self._doubtful: set[Key] = set()
 
     def look(self) -> None:
         """Read the stores.
@@ -131,14 +137,23 @@ class _Watching:
 
     def _note(self, experiment: str, record: StudyRecord, state: str, before: Mapping[Key, Progress]) -> None:
         key, now = (experiment, record.name), time.monotonic()
+        known = before.get(key)
+        if state == ABANDONED and known is not None and key not in self._doubtful:
+            # A worker closes its search just before its run: the next look tells.
+            self._doubtful.add(key)
+            self.running[key] = known
+            return
+        self._doubtful.discard(key)
         if state == "running":
             self._seen.add(experiment)
-            progress = before.get(key)
-            if progress is None or progress.started < now - (time.time() - record.opened) - 1:  # continued meanwhile
-                progress = progress_of(record, now=now, now_s=time.time())
-            update(progress, record, now=now)
-            self.running[key] = progress
-        elif key in before:
+            if known is None or known.started < now - (time.time() - record.opened) - 1:  # continued meanwhile
+                try:
+                    known = progress_of(record, now=now, now_s=time.time())
+                except StoreError:
+                    return  # the study is just being opened, and its params are not written yet
+            update(known, record, now=now)
+            self.running[key] = known
+        elif known is not None:
             self._ended.append((record, state))
 
     def tell(self, line: Callable[[str], None]) -> None:
