@@ -1,4 +1,4 @@
-"""What a watcher sees of studies that run elsewhere: looks at stores that change between them."""
+"""Looks of a watcher at stores that change between them: studies that run elsewhere, and that end."""
 
 from dataclasses import replace
 from pathlib import Path
