@@ -66,7 +66,7 @@ class ComparedStudy:
         something, perhaps at this moment.
         """
         has_searched = self.n_spent >= self.record.n_trials or at_target(self.record) is not None
-        done = has_searched and len(self.tuned) >= _n_planned(self.record)
+        done = has_searched and len(self.tuned) >= n_planned(self.record)
         return done or self.record.status == "FINISHED"
 
 
@@ -248,8 +248,12 @@ def batch_size_of(record: StudyRecord, run: RunRecord) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def _n_planned(record: StudyRecord) -> int:
-    """Return the number of confirmations that a study has in any case."""
+def n_planned(record: StudyRecord) -> int:
+    """Return the number of confirmations that a study has in any case.
+
+    Args:
+        record: The study.
+    """
     tags = record.tags
     if tags.get("confirm") == "sequential" and (plan := recorded_plan(record)):
         return plan[0].n_seeds

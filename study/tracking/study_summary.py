@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from study.config.schema import StudyConfig
-from study.core.number_text import four_places, plus_minus, short_number
+from study.core.number_text import score_text, plus_minus, short_number
 from study.core.records import NOT_HYPERPARAMETERS, RunRecord
 from study.core.trainer_interface import State, TrialResult
 
@@ -215,7 +215,7 @@ def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, 
         tags["best"] = " ".join(f"{key}={short_number(value)}" for key, value in shown.items())
         value = short_number(str(outcomes[best].metrics["objective"]))
         lines.append(f"best {config.objective.metric} {value} (trial {best}): {tags['best'] or 'nothing searched'}")
-        tags["validation"] = f"{four_places(outcomes[best].metrics['objective'])} (best trial)"
+        tags["validation"] = f"{score_text(outcomes[best].metrics['objective'])} (best trial)"
     tags |= _score_tags(config, tests)
     lines += [_tested_text(name, tested) for name, tested in tests.items()]
     if bad := [f"{counts[state]} {state}" for state in _STATES if state != "complete" and counts[state]]:
