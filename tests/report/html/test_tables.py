@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from study.report.comparison import compare
-from study.report.html.tables import differences_table, sensitivity_table, summary_table
+from study.report.html.search_tables import sensitivity_table
+from study.report.html.tables import differences_table, summary_table
 
 
 def cells(table, title):
