@@ -9,11 +9,12 @@ import numpy as np
 
 from study.report.curve_data import LEAST_SECONDS, BestOfTrials, TimesToTarget, TrainingQuartiles, longest_seconds
 from study.report.figures.figure import Figure, band, line, note
-from study.report.figures.scales import frame
+from study.report.figures.scales import frame, is_better_as_logit, logit_axis
 from study.report.figures.style import Style
 from study.report.objective_metric import ObjectiveMetric
 
 _BANDS_AT_ONCE = 3
+_LEAST_OF_BAND = 3  # places; fewer make a sliver
 _MOST_NOTED = 4  # lines outside of the frame that are named
 
 
@@ -48,6 +49,7 @@ def tuning_figure(
         bands += drawn
         hover = f"best of %{{x:.0f}} trials<br>{metric.spoken} %{{y:{metric.hover_format}}}"
         lines.append(line(n, _finite(curve.median.value), name=label, style=look[label], hover=hover))
+    most = max(curve.median.n.size for curve in curves.values())
     # The first trials of a wide search are far away.
     framed, notes = _framed(lines, metric, skipped=0.25)
     return Figure(
@@ -55,7 +57,7 @@ def tuning_figure(
         title="Tuning curves",
         description=f"Median best validation {metric.spoken} of n random trials, with a 95 % band for all n at once.",
         traces=[*bands, *lines],
-        x={"title": "random trials"},
+        x={"title": "random trials", "range": [1 - 0.02 * most, most + 0.02 * most]},
         y={**_value_axis(metric), "range": framed},
         extra=notes,
     )
@@ -68,6 +70,7 @@ def _band_and_limit(curve: BestOfTrials, metric: ObjectiveMetric, *, name: str, 
     better, worse = (high, low) if is_gain else (low, high)
     nothing = metric.bounds[1] if is_gain else metric.bounds[0]
     known = np.isfinite(better) & (better != nothing)
+    known &= known.sum() >= _LEAST_OF_BAND
     edge = line(n, _finite(worse), name=name, style=style, hover="", width=1.0)
     del edge["hovertemplate"]
     limit = {**edge, "mode": "lines", "showlegend": False, "hoverinfo": "skip"}
@@ -94,7 +97,7 @@ def training_figure(
         split: The split to draw.
         over: The horizontal axis: `steps`, `examples` or `seconds`.
     """
-    bands, lines = [], []
+    bands, lines, seen = [], [], []
     is_measurable = longest_seconds(curves) >= LEAST_SECONDS
     for label, curve in curves.items():
         x: Any = getattr(curve, over)
@@ -102,19 +105,26 @@ def training_figure(
         if quartiles is None or not np.all(np.isfinite(x)) or (over == "seconds" and not is_measurable):
             continue
         low, median, high = quartiles
+        seen += [median, high if metric.direction == "maximize" else low]
         bands.append(band(x, low, high, name=label, style=look[label]))
         hover = f"%{{x:.4g}} {over}<br>{metric.spoken} %{{y:{metric.hover_format}}}"
         lines.append(line(x, median, name=label, style=look[label], hover=hover))
     if not lines:
         return None
-    framed, notes = _framed(lines, metric, skipped=0.1)
+    drawn = np.concatenate([np.asarray(values, dtype=np.float64) for values in seen])
+    axis, notes = _value_axis(metric, split), None
+    if is_better_as_logit(drawn, metric):
+        axis = axis | logit_axis(drawn, pad=0.05)
+    else:
+        framed, notes = _framed(lines, metric, skipped=0.1)
+        axis["range"] = framed
     return Figure(
         name=f"{split}-{over}",
         title=f"{split.capitalize()} over {over}",
         description=f"Median {split} {metric.spoken} over {over}, with quartiles over confirmation seeds.",
         traces=[*bands, *lines],
         x={"title": {"seconds": "seconds of training", "examples": "training examples"}.get(over, over)},
-        y={**_value_axis(metric, split), "range": framed},
+        y=axis,
         height=400,
         extra=notes,
     )
@@ -143,9 +153,9 @@ def target_figure(
     end = 1.05 * last
     traces = []
     for label, values in times.items():
-        met = values[np.isfinite(values)]
+        met, n_at = np.unique(values[np.isfinite(values)], return_counts=True)
         x = np.concatenate([[0.0], met, [end]])
-        share = np.arange(met.size + 1) / values.size
+        share = np.concatenate([[0.0], np.cumsum(n_at) / values.size])
         drawn = line(
             x, np.append(share, share[-1]), name=label, style=look[label], hover=f"%{{y:.0%}} by %{{x:.4g}} {over}"
         )
@@ -163,7 +173,7 @@ def target_figure(
 
 def _value_axis(metric: ObjectiveMetric, split: str = "validation") -> dict[str, Any]:
     axis: dict[str, Any] = {"title": f"{split} {metric.spoken}"}
-    return axis | {"tickformat": ".1~%"} if metric.is_share else axis
+    return axis | {"tickformat": ".3~%"} if metric.is_share else axis
 
 
 def _finite(values: Any) -> Any:

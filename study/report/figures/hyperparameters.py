@@ -14,7 +14,7 @@ from study.core.records import RunRecord
 from study.core.search_space import Range, text_of
 from study.report.curve_data import LearningRates
 from study.report.figures.figure import Figure, interval, names_axis
-from study.report.figures.scales import is_better_as_logit, logit_range
+from study.report.figures.scales import is_better_as_logit, logit_axis
 from study.report.figures.style import SEEN, Style
 from study.report.importance_shares import ImportanceShare
 from study.report.objective_metric import ObjectiveMetric
@@ -87,12 +87,12 @@ def trials_axis(finite: Floats, metric: ObjectiveMetric) -> tuple[dict[str, Any]
     axis: dict[str, Any] = {"title": f"validation {metric.spoken}"}
     is_gain = metric.direction == "maximize"
     if is_better_as_logit(finite, metric):
-        ends = logit_range(finite)
-        return axis | {"type": "logit", "range": ends}, ends[0 if is_gain else 1]
+        inner = logit_axis(finite, pad=0.06)["range"]
+        return axis | logit_axis(finite), inner[0 if is_gain else 1]
     low, high = float(finite.min()), float(finite.max())
     pad = 0.06 * max(high - low, 1e-3)
     axis["range"] = [low - 2 * pad, high + 2 * pad]
-    return axis | ({"tickformat": ".1~%"} if metric.is_share else {}), low - pad if is_gain else high + pad
+    return axis | ({"tickformat": ".3~%"} if metric.is_share else {}), low - pad if is_gain else high + pad
 
 
 def importance_figure(found: Mapping[str, Mapping[str, ImportanceShare]], look: Mapping[str, Style]) -> Figure | None:

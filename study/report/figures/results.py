@@ -10,7 +10,7 @@ import numpy as np
 
 from study.report.confirmed import divergence_text
 from study.report.figures.figure import Figure, Floats, interval, names_axis, note
-from study.report.figures.scales import frame
+from study.report.figures.scales import frame, without_outliers
 from study.report.figures.style import SEEN, Style
 from study.report.objective_metric import ObjectiveMetric
 from study.report.pairing import Outcome
@@ -19,6 +19,7 @@ from study.report.summary_rows import Row
 from study.statistics.winner import is_testable
 
 _ROW_HEIGHT = 34
+_UNTUNED = "#7d7d7d"  # of all rows, as in the legend
 
 
 def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Mapping[str, Style]) -> Figure | None:
@@ -36,7 +37,12 @@ def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Map
     entries = {entry.label: entry for entry in experiment.entries}
     traces: list[dict[str, Any]] = []
     found = {row.label: _scores(entries[row.label], metric) for row in shown}
-    span = frame(list(found.values()), metric, ends=[_ends(row) for row in shown])
+    untuned = [row.untuned.estimate for row in shown if row.untuned is not None]
+    span = frame(
+        [np.concatenate([without_outliers(found[row.label]), _ends(row)]) for row in shown],
+        metric,
+        others=np.concatenate([*found.values(), untuned]),
+    )
     notes = []
     for place, row in enumerate(shown):
         y = len(shown) - 1 - place
@@ -113,7 +119,7 @@ def _scores(entry: Entry, metric: ObjectiveMetric) -> Floats:
 
 
 def _ends(row: Row) -> Floats:
-    """Return what should be seen besides the seeds: the interval; the untuned mean may be far away."""
+    """Return the mean and the ends of its interval."""
     assert row.tuned is not None
     return np.array([end for end in (row.tuned.low, row.tuned.estimate, row.tuned.high) if math.isfinite(end)])
 
@@ -125,20 +131,22 @@ def _outside(
     if span is None or row.tuned is None:
         return []
     low, high = span
-    told = [] if low <= row.tuned.estimate <= high else [f"mean {metric.text(row.tuned.estimate)}"]
+    beyond = scores[np.isfinite(scores) & ((scores < low) | (scores > high))]
+    of_seeds = f"{beyond.size} seed{'s' if beyond.size > 1 else ''}"
+    has_mean = low <= row.tuned.estimate <= high
+    told = [] if has_mean else [f"mean {metric.text(row.tuned.estimate)} ({of_seeds})"]
     if row.untuned is not None and math.isfinite(row.untuned.estimate) and not low <= row.untuned.estimate <= high:
         told.append(f"untuned {metric.text(row.untuned.estimate)}")
-    beyond = scores[np.isfinite(scores) & ((scores < low) | (scores > high))]
-    if beyond.size:
-        ends = sorted({metric.text(float(beyond.min())), metric.text(float(beyond.max()))})
-        told.append(f"{beyond.size} seed{'s' if beyond.size > 1 else ''} {' to '.join(ends)}")
+    if beyond.size and has_mean:
+        ends = dict.fromkeys(metric.text(float(end)) for end in (beyond.min(), beyond.max()))
+        told.append(f"{of_seeds} {' to '.join(ends)}")
     if not told:
         return []
     # The frame holds the best value, so everything beyond is on the worse side.
     on_left = metric.direction == "maximize"
     text = ", ".join(told)
     return [
-        note(f"◂ {text}" if on_left else f"{text} ▸", x=low if on_left else high, y=y + 0.08, right=not on_left),
+        note(f"◂ {text}" if on_left else f"{text} ▸", x=low if on_left else high, y=y + 0.2, right=not on_left),
     ]
 
 
@@ -160,7 +168,7 @@ def _means(row: Row, metric: ObjectiveMetric, *, y: int, style: Style, first: bo
                 "showlegend": first,
                 "x": [row.untuned.estimate],
                 "y": [y],
-                "marker": {"color": style.color, "symbol": "circle-open", "size": 10, "line": {"width": 1.5}},
+                "marker": {"color": _UNTUNED, "symbol": "circle-open", "size": 10, "line": {"width": 1.5}},
                 "hovertemplate": f"<b>{row.label}</b> untuned<br>{metric.text(row.untuned.estimate)}<extra></extra>",
             }
         )
@@ -185,4 +193,4 @@ def _seeds_trace(
 
 
 def _value_axis(title: str, *, share: bool) -> dict[str, Any]:
-    return {"title": title, "tickformat": ".1~%"} if share else {"title": title}
+    return {"title": title, "tickformat": ".3~%"} if share else {"title": title}

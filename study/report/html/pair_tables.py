@@ -50,12 +50,11 @@ def pairs_table(comparison: Comparison) -> ReportTable | None:
 
 
 def _sorted(decided: DecidedPairs, places: Sequence[int]) -> list[PairDecision]:
-    """Return the pairs: those that decide who is best first, of them the open ones, and then in the page's order."""
-    order = {"open": 0, "equal": 1}
+    """Return the pairs: first the open ones of entries that can be the best, then all in the page's order."""
 
-    def key(pair: PairDecision) -> tuple[bool, int, list[int]]:
-        of_last = bool({pair.first, pair.second} & decided.ruled_out)
-        return of_last, order.get(pair.claim, 2), sorted((places[pair.first], places[pair.second]))
+    def key(pair: PairDecision) -> tuple[bool, list[int]]:
+        is_open = pair.claim == "open" and not {pair.first, pair.second} & decided.ruled_out
+        return not is_open, sorted((places[pair.first], places[pair.second]))
 
     return sorted(decided.pairs, key=key)
 

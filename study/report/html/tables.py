@@ -27,6 +27,8 @@ CellLine = tuple[Literal["code", "note"], str]
 # Heading, kind and cells of a column; a strong number is bold, and a cell of the kind `lines` holds several lines.
 Column = tuple[str, Literal["text", "number", "strong", "code", "lines"], Sequence[str | int | Sequence[CellLine]]]
 
+_MOST_CONFIGURATIONS = 5  # of several studies, in one cell
+
 
 @dataclass(frozen=True, kw_only=True)
 class RowHeading:
@@ -89,7 +91,7 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
         link: A link to a run, with `{}` for its id.
     """
     metric, look, rows = comparison.experiment.metric, comparison.look, comparison.rows
-    diverged: Column = ("means without diverged confirmations", "lines", [_apart(row) for row in rows])
+    diverged: Column = ("diverged confirmations", "lines", [_apart(row) for row in rows])
     pruned: Column = ("pruned", "number", [row.states.get("pruned", 0) for row in rows])
     epochs: Column = ("epochs", "number", [epochs_text(row.epochs) if row.epochs else "" for row in rows])
     over_studies: Column = ("over studies", "number", [_interval(row.over_studies, metric) for row in rows])
@@ -110,13 +112,13 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
             )
             for row in rows
         ],
-        columns=[
+        columns=_filled(
             # Without a test split, the compared results are those of validation.
             *([chosen] if metric.confirmed_on == "test" else []),
             (metric.confirmed_spoken, "strong", [_mean(row.tuned, metric) for row in rows]),
             ("95 % interval", "number", [_span(row.tuned, metric) for row in rows]),
-            *([over_studies] if any(row.over_studies for row in rows) else []),
-            *([diverged] if any(_apart(row) for row in rows) else []),
+            over_studies,
+            diverged,
             ("n", "number", [row.tuned.n if row.tuned else "" for row in rows]),
             ("untuned", "number", [_mean(row.untuned, metric) for row in rows]),
             ("gain, points" if metric.is_share else "gain", "number", [_gain(row, metric) for row in rows]),
@@ -124,12 +126,17 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
             ("trials", "number", [_trials(row) for row in rows]),
             ("diverged trials", "number", [row.states.get("diverged", 0) for row in rows]),
             *([pruned] if any(row.states.get("pruned") for row in rows) else []),
-            *([epochs] if any(row.epochs for row in rows) else []),
+            epochs,
             *([seconds] if _is_measured([row.seconds_per_trial for row in rows]) else []),
             ("state", "number", [_bytes(row.state_bytes) for row in rows]),
-        ],
+        ),
         notes=_summary_notes(comparison),
     )
+
+
+def _filled(*columns: Column) -> list[Column]:
+    """Return the columns that say something."""
+    return [(title, kind, cells) for title, kind, cells in columns if any(cell not in ("", []) for cell in cells)]
 
 
 def _validation(row: Row, metric: ObjectiveMetric) -> str:
@@ -149,8 +156,9 @@ def _summary_notes(comparison: Comparison) -> list[str]:
         else f"There is no interval with fewer than {MIN_SEEDS} seeds.",
         "Gain: the tuned mean against the untuned one, positive where tuning helped; it has no interval.",
         _seconds_note(comparison),
-        "State: the size of the optimizer's state.",
     ]
+    if any(row.state_bytes is not None for row in comparison.rows):
+        told.append("State: the size of the optimizer's state.")
     if any(row.epochs for row in comparison.rows):
         told.append(
             "Epochs: the median over the confirmations, with the fewest and the most; a training may stop early."
@@ -164,11 +172,12 @@ def _summary_notes(comparison: Comparison) -> list[str]:
         told.insert(1, f"{text}over studies includes the luck of the search.")
     if any(_apart(row) for row in comparison.rows):
         counted = (
-            f"The order and the gain count a diverged confirmation as {metric.text(metric.worst)}"
+            f"The mean validation {metric.spoken}, which is the order, and the gain count a diverged confirmation as "
+            f"{metric.text(metric.worst)}"
             if metric.is_share
-            else "An optimizer with a diverged confirmation comes last and has no gain"
+            else "An optimizer with a diverged confirmation comes after the others with confirmations and has no gain"
         )
-        told.append(f"{counted}; the means leave it out.")
+        told.append(f"{counted}; the other means leave it out.")
     return told
 
 
@@ -369,11 +378,14 @@ def _seconds(seconds: float | None) -> str:
 def _configurations(row: Row) -> list[CellLine]:
     """Return a line for each study's best configuration, and one for each optimum near an edge."""
     edges = sorted({(edge.argument, edge.edge) for edge in row.edges})
+    n_more = len(row.configuration) - _MOST_CONFIGURATIONS
+    more: list[CellLine] = [("note", f"and {n_more} more, below under the best values")] if n_more > 0 else []
     return [
         *(
             ("code", " ".join(f"{key}={short_number(value)}" for key, value in each.items()))
-            for each in row.configuration
+            for each in row.configuration[:_MOST_CONFIGURATIONS]
         ),
+        *more,
         *(("note", f"{argument} near its {edge} edge") for argument, edge in edges),
     ]
 
