@@ -53,7 +53,9 @@ def importance_errors(
     """Return the standard error of each share, by a jackknife that leaves out half of the trials or more.
 
     Ten random subsets of the trials have an importance each; the variance of these, times the size of a subset over
-    the number of trials left out, estimates that of the importance of all trials.
+    the number of trials left out, estimates that of the importance of all trials. It is rather too large than too
+    small: in simulated searches of three arguments with 20 to 50 trials, 1.83 errors covered the mean importance of
+    such searches in 83 to 100 %.
 
     Args:
         points: As in `importances`.
