@@ -102,15 +102,12 @@ def _experiment(comparison: Comparison) -> dict[str, Any]:
             "left_out": outcome.left_out,
         },
         "differences": _differences(comparison),
-        "tuning_curves": _tuning_curves(comparison),
         "no_tuning_curves": comparison.no_tuning,
         "training_curves": comparison.training,
         "learning_rate": {label: each.sensitivity for label, each in comparison.rates.items()},
         "time_to_target": comparison.targets,
         "luck": comparison.luck,
-        "importance": experiment.importances,
-        "importance_intervals": comparison.importances,
-        "sensitivity": _sensitivity(comparison),
+        **_of_search(comparison),
         "warnings": comparison.cautions,
         "studies": _studies(comparison),
     }
@@ -142,6 +139,16 @@ def _decisions(comparison: Comparison) -> dict[str, Any]:
         "due": outcome.due,
         "pairs": pairs,
         "price": whole,
+    }
+
+
+def _of_search(comparison: Comparison) -> dict[str, Any]:
+    """Return the results of the search itself."""
+    return {
+        "tuning_curves": _tuning_curves(comparison),
+        "importance": comparison.experiment.importances,
+        "importance_intervals": comparison.importances,
+        "sensitivity": _sensitivity(comparison),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -90,7 +90,7 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
         comparison: The comparison.
         link: A link to a run, with `{}` for its id.
     """
-    metric, look, rows = comparison.experiment.metric, comparison.look, comparison.rows
+    metric, rows = comparison.experiment.metric, comparison.rows
     diverged: Column = ("diverged confirmations", "lines", [_apart(row) for row in rows])
     pruned: Column = ("pruned", "number", [row.states.get("pruned", 0) for row in rows])
     epochs: Column = ("epochs", "number", [epochs_text(row.epochs) if row.epochs else "" for row in rows])
@@ -101,17 +101,7 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
         caption=f"Mean {metric.confirmed_on} result over n confirmation seeds, in the order of the mean validation "
         "result over the same confirmations.",
         subject="optimizer",
-        headings=[
-            RowHeading(
-                label=row.label,
-                color=look[row.label].color,
-                marker=look[row.label].marker,
-                runs={run_id: link.format(run_id) for run_id in row.run_ids},
-                note="not ended" if row.running else "",
-                is_winner=row.label == comparison.answer.winner,
-            )
-            for row in rows
-        ],
+        headings=[_summary_heading(row, comparison, link=link) for row in rows],
         columns=_filled(
             # Without a test split, the compared results are those of validation.
             *([chosen] if metric.confirmed_on == "test" else []),
@@ -131,6 +121,14 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
             ("state", "number", [_bytes(row.state_bytes) for row in rows]),
         ),
         notes=_summary_notes(comparison),
+    )
+
+
+def _summary_heading(row: Row, comparison: Comparison, *, link: str) -> RowHeading:
+    return replace(
+        entry_heading(row.label, comparison.look[row.label], note="not ended" if row.running else ""),
+        runs={run_id: link.format(run_id) for run_id in row.run_ids},
+        is_winner=row.label == comparison.answer.winner,
     )
 
 
