@@ -53,8 +53,8 @@ def order_rule(metric: ObjectiveMetric) -> str:
         metric: The metric compared.
     """
     best = "highest" if metric.direction == "maximize" else "lowest"
-    apart = ", which the test split does not influence" if metric.confirmed_on == "test" else ""
+    apart = " The test split plays no part in it." if metric.confirmed_on == "test" else ""
     return (
-        f"In every table and figure, the order is that of the protocol's choice{apart}: the {best} mean validation "
-        f"{metric.spoken} over the confirmations of the tuned configuration comes first."
+        f"The order in all tables and figures is the protocol's choice: the {best} mean validation {metric.spoken} "
+        f"over the confirmations of the tuned configuration comes first.{apart}"
     )

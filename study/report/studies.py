@@ -117,6 +117,7 @@ class ComparedExperiment:
         digests: The data set's digest by the study's run, where known.
         histories: Metrics by epoch of each confirmation.
         importances: Importance of each searched argument, by label.
+        importance_errors: Standard error of each importance, by label.
         differing: Reasons why the studies are not comparable, if they are compared anyway.
         left_out: Names of the studies left out, since a later one has their settings with other data or code.
     """
@@ -128,6 +129,7 @@ class ComparedExperiment:
     digests: Mapping[str, str]
     histories: Histories = field(default_factory=dict)
     importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    importance_errors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     differing: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from study.config.schema import StudyConfig
-from study.core.number_text import score_text, plus_minus, short_number
+from study.core.number_text import plus_minus, score_text, short_number
 from study.core.records import NOT_HYPERPARAMETERS, RunRecord
 from study.core.trainer_interface import State, TrialResult
 
@@ -234,10 +234,10 @@ def _score_tags(config: StudyConfig, tests: Tests) -> dict[str, str]:
     if on_test:
         of_objective = f"test_{objective.removeprefix('val_')}"
         found["test"] = tests[min(on_test, key=lambda name: (name != of_objective, "loss" in name, name))]
-    return {tag: score_text(tested) for tag, tested in found.items()}
+    return {tag: tested_score(tested) for tag, tested in found.items()}
 
 
-def score_text(tested: ConfirmedMean) -> str:
+def tested_score(tested: ConfirmedMean) -> str:
     """Return `0.913 ± 0.018`, with the number of seeds where they are too few, and the confirmations that diverged.
 
     Args:

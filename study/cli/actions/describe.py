@@ -9,7 +9,7 @@ import numpy as np
 
 from study.core.entry_colors import entry_colors
 from study.core.names import typed_command
-from study.core.number_text import score_text, plus_minus, short_number
+from study.core.number_text import plus_minus, score_text, short_number
 from study.report.confirmed import divergence_text
 from study.report.pairing import decide_outcome
 from study.report.studies import ComparedExperiment, ComparedStudy
