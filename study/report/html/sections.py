@@ -14,6 +14,7 @@ from study.report.html import tables
 from study.report.html.pair_tables import pairs_table
 from study.report.html.search_tables import best_values_table, values_table
 from study.report.html.tables import ReportTable
+from study.report.html.trial_table import TrialTable, trial_table
 from study.report.luck import luck_text
 from study.report.studies import ComparedExperiment
 
@@ -29,6 +30,7 @@ class ExperimentSections:
         comparison: The comparison.
         prefix: Prefix of every anchor and figure; it keeps the experiments of one page apart.
         tables: The tables by name; None for a table without rows.
+        trials: The table of trials; None without a trial.
         values: Names of the searched values that have a figure, by the figure's name.
         parallel: Labels of the entries that have parallel coordinates, by the figure's name.
         envelope: `upper` or `lower`: the side on which good trials lie.
@@ -44,6 +46,7 @@ class ExperimentSections:
     comparison: Comparison
     prefix: str
     tables: Mapping[str, ReportTable | None]
+    trials: TrialTable | None
     values: Mapping[str, str]
     parallel: Mapping[str, str]
     envelope: str
@@ -67,10 +70,6 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
     """
     experiment = comparison.experiment
     labels = {f"parallel-{index}": entry.label for index, entry in enumerate(experiment.entries)}
-    settings = [
-        {key: value for key, value in record.params.items() if not key.startswith("optimizer")}
-        for record in experiment.records
-    ]
     return ExperimentSections(
         comparison=comparison,
         prefix=prefix,
@@ -84,6 +83,7 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
             "searched_values": values_table(comparison),
             "studies": tables.studies_table(comparison, link=link),
         },
+        trials=trial_table(comparison, link=link),
         values={figure: name for name in comparison.values if (figure := f"sensitivity-{name}") in comparison.figures},
         parallel={name: label for name, label in labels.items() if name in comparison.figures},
         envelope=tables.envelope(experiment.metric),
@@ -98,7 +98,7 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
         versions=_shared(
             [{k: record.tags[k] for k in _VERSIONS if k in record.tags} for record in experiment.records]
         ),
-        settings=_shared(settings),
+        settings=_shared([_without_optimizer(record.params) for record in experiment.records]),
         commands=[
             command,
             *(typed_command("reproduce", f"{experiment.name}/{record.name}") for record in experiment.records),
@@ -124,6 +124,10 @@ def _curve_notes(experiment: ComparedExperiment, figures: Mapping[str, Figure]) 
     if any(kept_epoch(run) is not None for entry in experiment.entries for run in entry.tuned):
         told.append("A run that stopped early continues with the value of the weights that it kept.")
     return told
+
+
+def _without_optimizer(params: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in params.items() if not key.startswith("optimizer")}
 
 
 def _shared(of_each: Sequence[Mapping[str, str]]) -> dict[str, str]:
