@@ -86,7 +86,7 @@ class LivePage:
             is_due = not self._is_making and time.monotonic() >= self._earliest and self._stamp() != self._made_of
             if is_due:
                 self._is_making = True
-                threading.Thread(target=self._renew, daemon=True).start()
+                threading.Thread(target=self._renew, name="page", daemon=True).start()
             return self._page
 
     def _renew(self) -> None:

@@ -119,7 +119,8 @@ def _best_of_each(rows: Sequence[TrialRow], metric: ObjectiveMetric, most: int) 
 
 def _caption(comparison: Comparison, *, n_shown: int, n: int) -> str:
     experiment = comparison.experiment
-    told = f"All {n} trials" if n_shown == n else f"The best {n_shown} of {n} trials, as many of each study as fit"
+    all_of_them = "The only trial" if n == 1 else f"All {n} trials"
+    told = all_of_them if n_shown == n else f"The best {n_shown} of {n} trials, as many of each study as fit"
     told += ". A click on a heading sorts by it; a trial's number leads to its run in MLflow."
     if n_shown < n:
         command = typed_command("list", experiment.name).replace("list", "list --json", 1)
