@@ -114,8 +114,8 @@ def _points(
     if not rows:
         return []
     is_thin = symbol == "x-thin"
-    color = style.color if is_thin else style.faint(0.5)
-    marker = {"color": color, "symbol": symbol, "size": 8 if edge is not None else 6}
+    color = style.color if is_thin else style.faint(0.65)
+    marker = {"color": color, "symbol": symbol, "size": 8 if edge is not None else 7}
     return [
         {
             "type": "scatter",

@@ -16,6 +16,7 @@ from study.report.objective_metric import MINUS, SPACE
 # Rows of one table; each takes about 60 bytes of the page.
 _MOST_ROWS = 200
 _PLACEHOLDER = re.compile(r"%\{(x|y|text|customdata)(?:\[(\d+)\])?(?::([^}]*))?\}")
+_NUMBER = re.compile(r"[+\u2212-]?(\d|\.\d|inf\b)")
 _TAG = re.compile(r"<[^>]*>")
 _EXTRA = re.compile(r"<extra>.*?</extra>", re.DOTALL)
 # The first column: names of the legend.
@@ -30,12 +31,14 @@ class FigureTable:
 
     Attributes:
         columns: Headings.
-        rows: Cells, one for each heading.
+        rows: Cells, one for each heading; intervals before single points.
+        texts: Indices of the columns that hold words.
         n_points: Number of points that the figure has; more than there are rows where some are left out.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    texts: frozenset[int]
     n_points: int
 
 
@@ -51,6 +54,7 @@ def figure_table(figure: Figure, *, most_rows: int = _MOST_ROWS) -> FigureTable 
     """
     bands = {str(trace["meta"]): trace for trace in figure.traces if "fill" in trace and "meta" in trace}
     drawn = [trace for trace in figure.traces if "fill" not in trace and _is_readable(trace, figure)]
+    drawn.sort(key=lambda trace: _place_in_table(trace, figure))
     places = [_places(trace) for trace in drawn]
     rows: list[Row] = []
     for trace, found, share in zip(drawn, places, _shares([len(each) for each in places], most_rows), strict=True):
@@ -61,11 +65,33 @@ def figure_table(figure: Figure, *, most_rows: int = _MOST_ROWS) -> FigureTable 
     columns = list(dict.fromkeys(key for row in rows for key in row))
     if len({row[_NAME] for row in rows}) == 1 and len(columns) > 2:
         columns.remove(_NAME)
+    cells = tuple(tuple(row.get(column, "") for column in columns) for row in rows)
     return FigureTable(
         columns=tuple(columns),
-        rows=tuple(tuple(row.get(column, "") for column in columns) for row in rows),
+        rows=cells,
+        texts=text_columns(cells),
         n_points=sum(map(len, places)),
     )
+
+
+def text_columns(rows: Sequence[Sequence[str]]) -> frozenset[int]:
+    """Return the indices of the columns that hold words; the others hold numbers.
+
+    Args:
+        rows: Cells of each row.
+    """
+    return frozenset(
+        index
+        for index, cells in enumerate(zip(*rows, strict=True))
+        if any(cell and not _NUMBER.match(cell) for cell in cells)
+    )
+
+
+def _place_in_table(trace: Mapping[str, Any], figure: Figure) -> tuple[bool, float]:
+    """Return a key that puts intervals first, and rows of a figure from top to bottom."""
+    y = trace["y"]
+    has_rows = "tickvals" in figure.y and len(y) > 0 and _is_number(y[0]) and not isinstance(y[0], str)
+    return "error_x" not in trace, -float(y[0]) if has_rows else 0.0
 
 
 def _is_readable(trace: Mapping[str, Any], figure: Figure) -> bool:

@@ -9,6 +9,7 @@ from study.core.names import typed_command
 from study.core.number_text import short_number
 from study.report.comparison import Comparison
 from study.report.figures.hyperparameters import label_of
+from study.report.html.figure_table import text_columns
 from study.report.objective_metric import ObjectiveMetric
 from study.report.trial_rows import TrialRow, trial_rows
 
@@ -40,15 +41,17 @@ class TrialTable:
     """The table of trials.
 
     Attributes:
-        caption: Its content, and what is left out.
+        note: Its content, and what is left out.
         columns: Headings of the cells after optimizer and trial.
+        texts: Indices in `columns` of those that hold words.
         sorted_by: Index in `columns` of the one by which the rows are sorted.
         order: Their order there: `ascending` or `descending`.
         rows: The rows, the best result first.
     """
 
-    caption: str
+    note: str
     columns: tuple[str, ...]
+    texts: frozenset[int]
     sorted_by: int
     order: str
     rows: tuple[TrialTableRow, ...]
@@ -76,27 +79,29 @@ def trial_table(comparison: Comparison, *, link: str, most_rows: int = _MOST_ROW
         *map(label_of, names),
         "training, s",
     )
+    rows = tuple(
+        TrialTableRow(
+            label=row.label,
+            color=comparison.look[row.label].color,
+            number=row.number,
+            link=link.format(row.run_id),
+            cells=(
+                *([str(row.study_seed)] if has_seeds else []),
+                row.state,
+                "" if row.score is None else metric.text(row.score),
+                *(short_number(row.values.get(name, "")) for name in names),
+                "" if row.seconds is None else f"{row.seconds:.3g}",
+            ),
+        )
+        for row in shown
+    )
     return TrialTable(
-        caption=_caption(comparison, n_shown=len(shown), n=len(found)),
+        note=_note(comparison, n_shown=len(shown), n=len(found)),
         columns=columns,
+        texts=text_columns([row.cells for row in rows]),
         sorted_by=columns.index(f"validation {metric.spoken}"),
         order="descending" if metric.direction == "maximize" else "ascending",
-        rows=tuple(
-            TrialTableRow(
-                label=row.label,
-                color=comparison.look[row.label].color,
-                number=row.number,
-                link=link.format(row.run_id),
-                cells=(
-                    *([str(row.study_seed)] if has_seeds else []),
-                    row.state,
-                    "" if row.score is None else metric.text(row.score),
-                    *(short_number(row.values.get(name, "")) for name in names),
-                    "" if row.seconds is None else f"{row.seconds:.3g}",
-                ),
-            )
-            for row in shown
-        ),
+        rows=rows,
     )
 
 
@@ -117,11 +122,11 @@ def _best_of_each(rows: Sequence[TrialRow], metric: ObjectiveMetric, most: int) 
     return kept
 
 
-def _caption(comparison: Comparison, *, n_shown: int, n: int) -> str:
+def _note(comparison: Comparison, *, n_shown: int, n: int) -> str:
     experiment = comparison.experiment
     all_of_them = "The only trial" if n == 1 else f"All {n} trials"
     told = all_of_them if n_shown == n else f"The best {n_shown} of {n} trials, as many of each study as fit"
-    told += ". A click on a heading sorts by it; a trial's number leads to its run in MLflow."
+    told += ". A heading sorts by its column; the number of a trial leads to its run in MLflow."
     if n_shown < n:
         command = typed_command("list", experiment.name).replace("list", "list --json", 1)
         told += f" All are in the figure above, in MLflow (study ui), and in what {command} prints."

@@ -75,6 +75,8 @@ def test_every_figure_of_a_comparison_has_numbers_that_are_those_of_its_tables(p
         assert not any("%{" in cell or "<" in cell for row in table.rows for cell in row)
     best = found.rows[0]
     means = {row[0]: row for row in tables["results"].rows if row[1] == "mean"}
+    assert [row[0] for row in tables["results"].rows[:3]] == [row.label for row in found.rows]  # intervals come first
+    assert tables["results"].texts == {0, 1}
     metric = found.experiment.metric
     ends = [metric.text(end) for end in (best.tuned.estimate, best.tuned.low, best.tuned.high)]
     assert list(means["adam"][2:]) == ends

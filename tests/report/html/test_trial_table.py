@@ -19,7 +19,7 @@ def column(table, title):
 def test_all_trials_are_listed_the_best_first_with_their_values_and_runs(planted):
     table = table_of(planted)
     assert len(table.rows) == 18
-    assert table.caption.startswith("All 18 trials.")
+    assert table.note.startswith("All 18 trials.")
     assert table.columns == ("state", "validation accuracy", "learning_rate", "beta_1", "training, s")
     assert (table.columns[table.sorted_by], table.order) == ("validation accuracy", "descending")
     scores = [float(text.split("\u00a0")[0]) for text in column(table, "validation accuracy")]
@@ -63,9 +63,9 @@ def test_of_too_many_each_study_shows_its_best_and_the_caption_says_where_the_ot
     shown = {label: [row.number for row in table.rows if row.label == label] for label in ("sgd", "adam", "lion")}
     assert shown["sgd"] == [2, 1, 0]
     assert shown["adam"] == shown["lion"] == [*range(59, 45, -1)]
-    assert "The best 31 of 123 trials, as many of each study as fit." in table.caption
-    assert "what study list --json tiny-mlp prints" in table.caption
-    assert "from number 3 on are beyond the budget that all studies have in common" in table.caption
+    assert "The best 31 of 123 trials, as many of each study as fit." in table.note
+    assert "what study list --json tiny-mlp prints" in table.note
+    assert "from number 3 on are beyond the budget that all studies have in common" in table.note
 
 
 def test_several_study_seeds_are_told_by_their_seed(make_study, make_experiment):
