@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
+import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +17,6 @@ from study.cli.actions.page_server import PageServer
 from study.cli.actions.read_comparison import check_experiments, make_page, read_comparison
 from study.cli.stores import find_stores
 from study.core.database_address import sqlite_file
-from study.core.interrupt import Stopped
 from study.core.records import StudyRecord
 from study.report.across_workloads import across
 from study.report.html.live_state import LiveState, live_state
@@ -50,13 +51,30 @@ def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> i
         sys.stdout.write(f"{', '.join(names)}: {page.look().text}.\n\n")
         sys.stdout.write(f"Open the page:  {server.address}\nIt follows the studies. Ctrl-C ends it.\n")
         sys.stdout.flush()
-        try:
+        with contextlib.suppress(KeyboardInterrupt), _at_once():
             server.serve_forever(poll_interval=0.1)
-        except Stopped as stopped:
-            if stopped.asks_for_the_end:
-                raise
-            sys.stdout.write("\n")
     return 0
+
+
+@contextlib.contextmanager
+def _at_once() -> Iterator[None]:
+    """Let a signal end the block, or the process, at once: there are no results to write, so no words and no grace."""
+    handlers = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.getsignal(number) for number in handlers}
+    ours = [number for number in handlers if callable(before[number])]  # not where a signal is ignored
+    watcher = signal.set_wakeup_fd(-1)
+    for number in ours:
+        signal.signal(number, handlers[number])
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, before[number])
+        signal.set_wakeup_fd(watcher)
 
 
 def stamp_of(tracking_uri: str) -> Callable[[], object]:

@@ -59,7 +59,8 @@ def digests(folder):
 def test_the_page_waits_follows_and_ends_and_the_stores_stay_as_they_are(folder, compose_quick):
     with ExitStack() as study:
         tracker = study.enter_context(opened(compose_quick, folder, "adam"))
-        server = subprocess.Popen([*COMMAND, "compare", "digits-mlp", "--serve", "--port=0"], stdout=subprocess.PIPE)
+        command = [*COMMAND, "compare", "digits-mlp", "--serve", "--port=0"]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:
             printed = [server.stdout.readline().decode() for _ in range(4)]
             (address,) = re.findall(r"http://127\.0\.0\.1:\d+/", printed[2])
@@ -79,6 +80,7 @@ def test_the_page_waits_follows_and_ends_and_the_stores_stay_as_they_are(folder,
             assert {path.name for path in folder.iterdir()} == {"mlruns"}
             os.kill(server.pid, signal.SIGINT)
             assert server.wait(20) == 0
+            assert server.stdout.read() == b""  # of a study it would say that it writes finished results
         finally:
             server.kill()
             server.stdout.close()
