@@ -18,12 +18,14 @@ from study.report.figures.luck import luck_figure
 from study.report.figures.results import differences_figure, scores_figure
 from study.report.figures.sensitivity import value_figure
 from study.report.figures.style import Style, styles
+from study.report.figures.trials import trials_figure
 from study.report.importance_shares import ImportanceShare, importance_shares
 from study.report.luck import EntryLuck, luck_of
 from study.report.pair_prices import PairPrice, prices
 from study.report.pairing import Outcome, decide_outcome
 from study.report.studies import ComparedExperiment, ComparedStudy, Entry
 from study.report.summary_rows import Row, summarize
+from study.report.trial_rows import trial_rows
 from study.report.value_sensitivity import ValueSensitivity, value_sensitivities
 from study.report.verdict_text import Answer, answer
 
@@ -103,6 +105,7 @@ class Comparison:
         of_sizes = self.training if len(curve_data.batch_sizes(experiment)) > 1 else {}
         drawn = [
             scores_figure(experiment, self.rows, look),
+            trials_figure(trial_rows(experiment), metric, look),
             tuning_figure(self.tuning, metric, look, candidate=candidate) if self.tuning else None,
             training_figure(self.training, metric, look, split="validation", over="steps"),
             training_figure(self.training, metric, look, split="validation", over="seconds"),

@@ -6,7 +6,6 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from study.core.errors import StudyError
@@ -14,7 +13,8 @@ from study.core.records import RunRecord, StudyRecord
 from study.core.search_space import Range, Value, text_of
 from study.report.across_workloads import AcrossWorkloads
 from study.report.comparison import Comparison, compare
-from study.report.html.page import ReportOrigin, render
+from study.report.html.live_state import LiveState
+from study.report.html.page import ReportOrigin, render, time_text
 from study.report.objective_metric import ObjectiveMetric
 from study.report.searched_ranges import choice_of
 from study.report.studies import Entry, gather, point_of
@@ -78,7 +78,13 @@ def read_comparison(
 
 
 def make_page(
-    read: Sequence[ReadComparison], *, command: str, ui: str, workloads: AcrossWorkloads | None = None
+    read: Sequence[ReadComparison],
+    *,
+    command: str,
+    ui: str,
+    workloads: AcrossWorkloads | None = None,
+    live: LiveState | None = None,
+    made: str = "",
 ) -> str:
     """Return the page of experiments as HTML.
 
@@ -87,15 +93,17 @@ def make_page(
         command: The command that makes the page, which the page shows.
         ui: Address of MLflow's pages, for links to runs.
         workloads: The comparison across the experiments. None (the default): without it.
+        live: The state of the studies, for a page that follows them. None (the default): a page for keeping.
+        made: The time when the page is made, as text. Default: now.
     """
     comparisons = [each.comparison for each in read]
     origin = ReportOrigin(
         command=command,
         ui=ui,
         experiment_ids={each.comparison.experiment.name: each.experiment_id for each in read},
-        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        made=made or time_text(),
     )
-    return render(comparisons, origin=origin, workloads=workloads)
+    return render(comparisons, origin=origin, workloads=workloads, live=live)
 
 
 def write_page(output: Path, page: str, *, pictures: Mapping[str, str], folder: Path | None = None) -> list[Path]:

@@ -210,7 +210,8 @@ def _crosses(each: LearningRates, *, label: str, style: Style, floor: float) -> 
         "x": rates,
         "y": np.full(rates.size, floor),
         "marker": {"color": style.color, "symbol": "x-thin", "size": 8, "line": {"color": style.color, "width": 1.5}},
-        "hovertemplate": f"<b>{label}</b> diverged<br>rate %{{x:.3g}}<extra></extra>",
+        "customdata": [number for number, diverged in zip(each.numbers, each.diverged, strict=True) if diverged],
+        "hovertemplate": f"<b>{label}</b>, trial %{{customdata}} diverged<br>rate %{{x:.3g}}<extra></extra>",
     }
 
 

@@ -15,6 +15,7 @@ from study.report.html import tables
 from study.report.html.pair_tables import pairs_table
 from study.report.html.search_tables import best_values_table, envelope, sensitivity_table, values_table
 from study.report.html.tables import ReportTable
+from study.report.html.trial_table import TrialTable, trial_table
 from study.report.luck import luck_text
 from study.report.value_sensitivity import ENOUGH_FOR_A_WIDTH
 
@@ -31,6 +32,7 @@ _TITLES = {
     "hyperparameters": "Importance of hyperparameters",
     "values": "Best values and sensitivity",
     "parallel-coordinates": "Parallel coordinates",
+    "trials": "All trials",
     "warnings": "Warnings",
     "making": "How it was made",
 }
@@ -47,6 +49,7 @@ class ExperimentSections:
         titles: Titles of the sections that have something to say, by anchor, in the order of the page.
         rule: The rule of the order of entries.
         tables: The tables by name; None for a table without rows.
+        trials: The table of trials; None without a trial.
         values: Names of the searched values that have a figure, by the figure's name.
         parallel: Labels of the entries that have parallel coordinates, by the figure's name.
         envelope: `upper` or `lower`: the side on which good trials lie.
@@ -66,6 +69,7 @@ class ExperimentSections:
     titles: Mapping[str, str]
     rule: str
     tables: Mapping[str, ReportTable | None]
+    trials: TrialTable | None
     values: Mapping[str, str]
     parallel: Mapping[str, str]
     envelope: str
@@ -90,17 +94,15 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
         command: The command that makes the page.
     """
     experiment = comparison.experiment
-    settings = [
-        {key: value for key, value in record.params.items() if not key.startswith("optimizer")}
-        for record in experiment.records
-    ]
     laid_out = _tables(comparison, link=link)
+    trials = trial_table(comparison, link=link)
     return ExperimentSections(
         comparison=comparison,
         prefix=prefix,
-        titles=_titles(comparison, laid_out),
+        titles=_titles(comparison, laid_out, trials=trials),
         rule=order_rule(experiment.metric),
         tables=laid_out,
+        trials=trials,
         values={figure: name for name in comparison.values if (figure := f"sensitivity-{name}") in comparison.figures},
         parallel=_parallel(comparison),
         envelope=envelope(experiment.metric),
@@ -117,7 +119,7 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
         versions=_shared(
             [{k: record.tags[k] for k in _VERSIONS if k in record.tags} for record in experiment.records]
         ),
-        settings=_shared(settings),
+        settings=_shared([_without_optimizer(record.params) for record in experiment.records]),
         commands=[
             command,
             *(typed_command("reproduce", f"{experiment.name}/{study.record.name}") for study in comparison.studies),
@@ -138,7 +140,9 @@ def _tables(comparison: Comparison, *, link: str) -> dict[str, ReportTable | Non
     }
 
 
-def _titles(comparison: Comparison, laid_out: Mapping[str, ReportTable | None]) -> dict[str, str]:
+def _titles(
+    comparison: Comparison, laid_out: Mapping[str, ReportTable | None], *, trials: TrialTable | None
+) -> dict[str, str]:
     """Return the titles of the sections that have something to say, by anchor."""
     figures = comparison.figures
     has = {
@@ -151,6 +155,7 @@ def _titles(comparison: Comparison, laid_out: Mapping[str, ReportTable | None]) 
         "hyperparameters": "importance" in figures,
         "values": laid_out["best_values"] is not None,
         "parallel-coordinates": bool(_parallel(comparison)),
+        "trials": trials is not None,
         "warnings": bool(comparison.cautions),
     }
     return {anchor: title for anchor, title in _TITLES.items() if has.get(anchor, True)}
@@ -194,6 +199,10 @@ def _curve_notes(comparison: Comparison) -> list[str]:
     if any(kept_epoch(run) is not None for entry in experiment.entries for run in entry.tuned):
         told.append("A run that stopped early continues with the value of the weights that it kept.")
     return told
+
+
+def _without_optimizer(params: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in params.items() if not key.startswith("optimizer")}
 
 
 def _shared(of_each: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -1,12 +1,17 @@
+import base64
+import gzip
+import hashlib
 import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.resources import files
 from xml.etree import ElementTree
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from plotly.offline import get_plotlyjs
 
 from study.report.across_workloads import across, sentence
 from study.report.comparison import compare
@@ -15,6 +20,8 @@ from study.report.figures.svg import to_svg
 from study.report.html.page import ReportOrigin, render
 from study.report.json_export import numbers
 
+HTML = files("study.report.html")
+PLOTLY = (HTML / "plotly" / "plotly-basic.min.js").read_text("utf-8")
 ORIGIN = ReportOrigin(
     command="study compare tiny-mlp", ui="http://127.0.0.1:5000", experiment_ids={"tiny-mlp": "7"}, made="today"
 )
@@ -68,8 +75,11 @@ def test_the_page_loads_nothing_and_its_anchors_are_there(page):
     assert inner
     assert inner <= set(found.ids)
     outer = {link for link in found.links if not link.startswith("#")}
+    runs = ["study", *(f"trial-{number}" for number in range(6))]
     assert outer == {
-        f"http://127.0.0.1:5000/#/experiments/7/runs/{name}-study" for name in ("adam", "momentum", "sgd")
+        f"http://127.0.0.1:5000/#/experiments/7/runs/{name}-{run}"
+        for name in ("adam", "momentum", "sgd")
+        for run in runs
     }
 
 
@@ -100,9 +110,47 @@ def test_names_cannot_bring_markup_into_the_page(make_study, make_experiment):
     }
 
 
-def test_the_page_stays_small_and_holds_plotly_once(page):
-    assert len(page.encode()) < 6e6
-    assert page.count("<script>") == 2  # Plotly's and ours
+def test_the_page_stays_small_and_holds_plotly_once_as_it_was_published(page):
+    assert len(page.encode()) < 1.4e6
+    assert page.count(PLOTLY) == 1
+    assert page.count("<script>") == 3  # Plotly's, the figures' and that of the tables
+
+
+def test_eight_thousand_trials_fit_two_megabytes_and_none_is_missing_in_the_figure(make_study, make_experiment):
+    rng = np.random.default_rng(3)
+    studies = [
+        make_study(name, [0.8, 0.81], trials=tuple(rng.uniform(0.2, 0.9, size=2000)))
+        for name in ("adam", "momentum", "nadam", "sgd")
+    ]
+    page = render([compare(make_experiment(*studies))], origin=ORIGIN)
+    assert len(page.encode()) < 2e6
+    assert page.count("<script>") == 2  # Plotly's is packed
+    assert unpacked(page, "plotly") == PLOTLY
+    figures = json.loads(unpacked(page, "figures"))
+    points = [text for trace in figures["trials"]["data"] for text in trace.get("text", [])]
+    assert len(points) == len(set(points)) == 8000
+    assert "The best 500 of 8000 trials, as many of each study as fit" in page
+    assert "study list --json tiny-mlp" in page
+
+
+def unpacked(page, name):
+    text = re.search(rf'id="{name}" data-packed="gzip">(.*?)</script>', page)[1]
+    return gzip.decompress(base64.b64decode(text)).decode()
+
+
+def test_plotlys_script_is_the_published_file_of_the_version_that_checks_the_figures():
+    note = (HTML / "plotly" / "README.md").read_text()
+    assert hashlib.sha256((HTML / "plotly" / "plotly-basic.min.js").read_bytes()).hexdigest() in note
+    (version,) = re.findall(r"^\| version \| ([\d.]+) \|$", note, re.MULTILINE)
+    assert f"plotly.js (basic - minified) v{version}\n" in PLOTLY[:200]
+    assert f"plotly.js v{version}\n" in get_plotlyjs()[:200], "see study/report/html/plotly/README.md"
+    assert "Permission is hereby granted, free of charge" in (HTML / "plotly" / "LICENSE").read_text()
+
+
+def test_all_figures_have_only_traces_that_the_script_can_draw(planted):
+    drawn = compare(planted).figures
+    assert {trace["type"] for figure in drawn.values() for trace in figure.traces} <= {"scatter", "bar"}
+    assert any(name.startswith("parallel-") for name in drawn)
 
 
 def test_every_place_for_a_figure_has_one_that_plotly_knows(page, planted):
@@ -137,8 +185,8 @@ def test_a_section_without_data_is_absent_and_not_in_the_contents(make_study, ma
     studies = [unset(make_study(name, []), *without) for name in ("adam", "sgd")]
     studies = [replace(each, tags={**each.tags, "n_test": "360"}) for each in studies]
     page = render([compare(make_experiment(*studies))], origin=ORIGIN)
-    assert re.findall(r'data-figure="([^"]+)"', page) == ["tuning", "sensitivity-beta_1"]
-    there = {"summary", "tuning-curves", "values", "making"}
+    assert re.findall(r'data-figure="([^"]+)"', page) == ["tuning", "sensitivity-beta_1", "trials"]
+    there = {"summary", "tuning-curves", "values", "trials", "making"}
     assert set(re.findall(r'<section id="([^"]+)"', page)) == there
     assert {link[1:] for link in read(page).links if link.startswith("#")} == there
 
@@ -180,7 +228,9 @@ def test_the_page_shows_warnings_notes_and_all_best_configurations(make_study, m
     assert f"</code>{''.join(notes)}</td>" in page
     assert '<th scope="col" class="num">over studies</th>' in page
     assert 'data-figure="importance"' in page
-    assert page.count("<details") == page.count("</details>") == 5  # a value, parallel coordinates, and the settings
+    numbers = page.count('<details class="numbers"')
+    assert numbers == page.count("data-figure=") - 4  # parallel coordinates and the trials have the table of trials
+    assert page.count("<details") == page.count("</details>") == numbers + 5  # values, parallel ones and the settings
 
 
 def test_figures_become_svg(planted):
