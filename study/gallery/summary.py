@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -15,6 +16,7 @@ from study.gallery.badges import Badge, badges_of
 from study.gallery.run_facts import RunOrigin, Size, size_of
 
 FILE = "summary.json"
+_FILE_NAME = re.compile("[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,18 +120,18 @@ def read_summary(folder: Path) -> PageSummary | None:
     except (OSError, ValueError) as error:
         raise _unreadable(path, str(error)) from error
     try:
-        return _checked(given)
+        return _checked(given, folder)
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(path, f"{type(error).__name__}: {error}") from error
 
 
-def _checked(given: Mapping[str, Any]) -> PageSummary:
+def _checked(given: Mapping[str, Any], folder: Path) -> PageSummary:
     """Return the content of a file as a summary.
 
     Raises:
         KeyError: A key is missing, or a verdict is unknown.
         TypeError: A value has another type.
-        ValueError: The size or a file's name is not allowed.
+        ValueError: The size, the page's name or a file's name is not allowed.
     """
     values: dict[str, Any] = {}
     for field in fields(PageSummary):
@@ -145,8 +147,10 @@ def _checked(given: Mapping[str, Any]) -> PageSummary:
     if values["size"] not in get_args(Size):
         raise ValueError(f"size={values['size']!r}")
     for name in (*values["files"], *filter(None, [values["cover"]])):
-        if name != Path(name).name or name in (".", ".."):
+        if not _FILE_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not a file in the page's folder")
+    if values["name"] != folder.name:
+        raise ValueError(f"name={values['name']!r} in the folder {folder.name}")
     return PageSummary(**values)
 
 

@@ -37,9 +37,14 @@ def test_a_page_in_short_has_its_verdicts_size_cover_and_files(summary):
     assert summary.files == ("README.md", FILE, "turn.html", "a-..-b-c.svg")
 
 
+def write(folder, text):
+    folder.mkdir()
+    (folder / FILE).write_text(text, "utf-8")
+
+
 def test_what_was_written_is_read_back(summary, tmp_path):
-    (tmp_path / FILE).write_text(to_json(summary), "utf-8")
-    assert read_summary(tmp_path) == summary
+    write(tmp_path / summary.name, to_json(summary))
+    assert read_summary(tmp_path / summary.name) == summary
 
 
 def test_a_folder_without_a_page_has_no_summary(tmp_path):
@@ -60,13 +65,15 @@ def test_a_folder_without_a_page_has_no_summary(tmp_path):
         {"files": ["../other"]},
         {"files": [".."]},
         {"cover": "/etc/passwd"},
+        {"cover": 'a.svg" onerror="alert(1)'},
+        {"name": "other"},
     ],
 )
 def test_a_file_of_another_form_is_refused_with_the_way_out(summary, tmp_path, change):
     content = json.loads(to_json(summary)) | change
-    (tmp_path / FILE).write_text(json.dumps(content))
+    write(tmp_path / summary.name, json.dumps(content))
     with pytest.raises(StudyError, match=rf"{FILE}: expected the summary of a page.*Delete the file"):
-        read_summary(tmp_path)
+        read_summary(tmp_path / summary.name)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", "\x00"])

@@ -18,6 +18,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 
 # Width in inches: that of the comparison page's SVG files, and of the text on a code host.
 WIDTH = 7.2
+_MARGIN = 0.09
 LETTERS = 10.0
 SMALL_LETTERS = 8.5
 # Inks by their part in a picture. A dark page exchanges exactly these, so a picture uses them for nothing else.
@@ -49,7 +50,9 @@ def new_figure(*, height: float, width: float = WIDTH) -> Figure:
         height: Height in inches.
         width: Width in inches. Default 7.2.
     """
-    return Figure(figsize=(width, height), layout="constrained", facecolor=SHEET)
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor=SHEET)
+    figure.get_layout_engine().set(w_pad=_MARGIN, h_pad=_MARGIN)  # type: ignore[union-attr,call-arg]
+    return figure
 
 
 def tidy(axes: Any, *, title: str = "", x: str = "", y: str = "", grid: str = "y") -> None:
