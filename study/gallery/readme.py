@@ -16,7 +16,6 @@ from study.gallery.summary import PageSummary, summary_of
 
 # Longer tables are folded.
 _MOST_ROWS = 20
-_COVER_WIDTH = 230
 # Characters that begin an emphasis, a link, a formula, a cell or an element. A reference shows them as they are.
 _SPECIAL = str.maketrans({character: f"&#{ord(character)};" for character in "*`|$~\\"})
 # The beginning of a list, a heading, the line below one, or a definition.
@@ -67,20 +66,20 @@ def render_readme(about: About, shown: PageContents, material: Material, *, orig
 
 
 def render_index_readme(pages: Sequence[PageSummary]) -> str:
-    """Return the index as Markdown: a row for each page, with its cover, claim, verdicts and headline.
+    """Return the index as Markdown: a card for each page, with its cover, badges, headline and claim.
 
     Args:
         pages: The pages in short, in their order.
     """
-    counted = " · ".join(f"{_badge_line([badge])} {number}" for badge, number in verdict_counts(pages))
-    head = ("| | Comparison | Result here |", "| :--- | :--- | :--- |")
+    counted = ", ".join(f"{number} {badge.label.lower()}" for badge, number in verdict_counts(pages))
+    explained = [f"| {_badge_line([badge])} | {as_markdown(badge.meaning)} |" for badge in meanings(pages)]
     lines = [
         "# Published comparisons of optimizers",
         _paragraph(_INTRO),
-        *([counted] if counted else []),
-        "\n".join([*head, *map(_row, pages)]),
+        *([f"**{len(pages)} comparisons: {counted}.**"] if counted else []),
+        *([_cards(pages)] if pages else []),
         "## Badges",
-        "\n".join(f"- {_badge_line([badge])} {as_markdown(badge.meaning)}" for badge in meanings(pages)),
+        "\n".join(["| Badge | Meaning |", "| :--- | :--- |", *explained]),
         "Code chooses the word, never a person: `docs/gallery_rules.md` has the rules.",
         "## Make these pages",
         _paragraph(_MAKE),
@@ -115,15 +114,24 @@ def _badge_line(badges: Iterable[Badge], *, up: str = "") -> str:
     return " ".join(f"![{badge.label}]({up}{badge.file})" for badge in badges)
 
 
-def _row(page: PageSummary) -> str:
+def _cards(pages: Sequence[PageSummary]) -> str:
+    """Return the pages as cards, two in a row of a table: a code host has no other way to set them side by side."""
+    cards = [*map(_card, pages), *[""] * (len(pages) % 2)]
+    rows = [f"| {left} | {right} |" for left, right in zip(cards[::2], cards[1::2], strict=True)]
+    return "\n".join(["| | |", "| :--- | :--- |", *rows])
+
+
+def _card(page: PageSummary) -> str:
     link = f"{page.name}/README.md"
-    picture = ""
-    if page.cover:
-        alt = html.escape(_one_sentence(page.cover_caption)).translate(_SPECIAL)
-        picture = f'[<img src="{page.name}/{page.cover}" width="{_COVER_WIDTH}" alt="{alt}">]({link})'
-    words = f"**[{_bracketed(page.title)}]({link})**<br>{as_markdown(page.claim)}"
-    result = "<br>".join(filter(None, [_badge_line(page.badges), as_markdown(page.headline)]))
-    return f"| {picture} | {words} | {result} |"
+    alt = _bracketed(_one_sentence(page.cover_caption))
+    parts = [
+        f"[![{alt}]({page.name}/{page.cover})]({link})" if page.cover else "",
+        f"**[{_bracketed(page.title)}]({link})**",
+        _badge_line(page.badges),
+        as_markdown(page.headline),
+        f"*Claim.* {as_markdown(page.claim)}",
+    ]
+    return "<br>".join(filter(None, parts))
 
 
 def _listed(texts: Iterable[str]) -> str:

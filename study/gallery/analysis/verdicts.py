@@ -52,17 +52,20 @@ def verdicts_in(finding: str) -> tuple[ClaimVerdict, ...]:
     return tuple(dict.fromkeys(ClaimVerdict(word) for word in _SENTENCE.findall(finding)))
 
 
-def in_short(finding: str, *, until: str = "") -> str:
+def in_short(finding: str, *, until: str = "", capital: bool = True) -> str:
     """Return the result that a finding states after its verdict, as a sentence for the index.
 
     Args:
         finding: A finding of a page, with a colon after its verdict.
         until: Text before which the result ends, such as ` (paired`. Default: the empty text, the whole first
             sentence.
+        capital: Begin with a capital letter. False for a result that begins with a name. Default True.
     """
     result = re.split(r"(?<=[^\s.])\.(?=\s|$)", finding.partition(": ")[2], maxsplit=1)[0]
     result = (result.partition(until)[0] if until else result).strip()
-    return f"{result[:1].upper()}{result[1:]}." if result else ""
+    if not result:
+        return ""
+    return f"{result[0].upper() if capital else result[0]}{result[1:]}."
 
 
 class Judged(Protocol):

@@ -211,8 +211,8 @@ def _firsts_told(material: Material, own: Mapping[str, Entry]) -> str:
         times = {batch: _first(material, own[batch], axis, level) for batch in reached}
         first = min(times, key=lambda batch: times[batch])
         or_before = " or before" if times[first] == _earliest(material, own[first], axis) else ""
-        firsts.append(f"by {words.split(' ')[0]} {_NAMES[first]} ({times[first]:.3g}{or_before})")
-    return f"A loss of {level:.3g} is reached first {listed(firsts)}, by the medians over seeds."
+        firsts.append(f"by {words.split(' ')[0]} {_NAMES[first]} ({_short(times[first])}{or_before})")
+    return f"A loss of {_short(level)} is reached first {listed(firsts)}, by the medians over seeds."
 
 
 def _apart(material: Material, own: Mapping[str, Entry], level: float) -> list[tuple[str, CorrectedDifference | None]]:
@@ -247,7 +247,12 @@ def _ratios(apart: Sequence[tuple[str, CorrectedDifference | None]]) -> str:
 
 
 def _ratio(logarithm: float) -> str:
-    return f"{math.exp(logarithm):.3g}"
+    return _short(math.exp(logarithm))
+
+
+def _short(value: float) -> str:
+    """Return a number with three digits, without an exponent as long as it is readable."""
+    return f"{float(f'{value:.3g}'):g}"
 
 
 def _final(material: Material, entry: Entry) -> float:

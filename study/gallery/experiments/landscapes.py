@@ -62,7 +62,7 @@ def show(material: Material) -> PageContents:
         pictures=tuple(pictures),
         tables=(_table(scenes, names, left),),
         findings=findings,
-        headline=in_short(findings[0]),
+        headline=in_short(findings[0], capital=False),
     )
 
 

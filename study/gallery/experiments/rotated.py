@@ -84,7 +84,7 @@ def show(material: Material) -> PageContents:
         pictures=tuple(pictures),
         tables=(_table(results, n_steps=max(path.n_steps for path in scenes[1].paths)),),
         findings=findings,
-        headline=in_short(findings[0]),
+        headline=in_short(findings[0], capital=False),
     )
 
 

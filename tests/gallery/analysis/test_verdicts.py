@@ -145,6 +145,10 @@ def test_a_finding_in_short_is_the_sentence_after_its_verdict(finding, until, sh
     assert in_short(finding, until=until) == short
 
 
+def test_a_result_that_begins_with_a_name_keeps_it():
+    assert in_short("The claim held: sgd is first.", capital=False) == "sgd is first."
+
+
 def test_every_verdict_has_a_label_and_a_meaning():
     assert [word.label for word in ClaimVerdict] == ["Held", "Contradicted", "Not shown", "Inconclusive"]
     assert set(MEANINGS) == set(ClaimVerdict)
