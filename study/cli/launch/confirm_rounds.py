@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from study.cli.launch.compose import Job
 from study.cli.launch.one_trial import typed_words
+from study.cli.paragraphs import write_paragraphs
 
 if TYPE_CHECKING:
     from study.config.schema import StudyConfig
@@ -79,4 +80,4 @@ def confirm_in_rounds(
 
 
 def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    write_paragraphs([line], stream=sys.stderr, hanging="  ")
