@@ -19,7 +19,7 @@ def read_and_run(config: StudyConfig, events: int | None = None) -> StudyOutcome
         events: Descriptor to which the study's progress goes, for a notebook. None (the default): it goes to standard
             error.
     """
-    with status_line(f"study run: a process of its own for trainer.backend={config.backend}, loading Keras"):
+    with status_line(f"study run: starting a process for trainer.backend={config.backend}"):
         from study.cli.launch.child_process import ready, run_ready
 
         config = ready(config)
