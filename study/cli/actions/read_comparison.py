@@ -18,7 +18,7 @@ from study.report.html.page import ReportOrigin, render, time_text
 from study.report.objective_metric import ObjectiveMetric
 from study.report.searched_ranges import choice_of
 from study.report.studies import Entry, gather, point_of
-from study.search.importance import importances
+from study.search.importance import importance_errors, importances
 from study.tracking.comparison_runs import read_context
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_histories, read_studies
@@ -69,7 +69,12 @@ def read_comparison(
         force=force,
     )
     weighed = {entry.label: _importances(entry, read.metric) for entry in read.entries}
-    return ReadComparison(comparison=compare(replace(read, importances=weighed)), experiment_id=context.experiment_id)
+    read = replace(
+        read,
+        importances={label: shares for label, (shares, _) in weighed.items()},
+        importance_errors={label: errors for label, (_, errors) in weighed.items()},
+    )
+    return ReadComparison(comparison=compare(read), experiment_id=context.experiment_id)
 
 
 def make_page(
@@ -159,17 +164,21 @@ def check_output(output: Path) -> None:
         )
 
 
-def _importances(entry: Entry, metric: ObjectiveMetric) -> Mapping[str, float]:
-    """Return the importance of each argument. A diverged trial gets the worst score of the others, or 0."""
+def _importances(entry: Entry, metric: ObjectiveMetric) -> tuple[Mapping[str, float], Mapping[str, float]]:
+    """Return the importance of each argument and its standard error.
+
+    A diverged trial gets the worst score of the others, or 0.
+    """
     ranges = {argument: of for study in entry.studies for argument, of in study.ranges.items()}
     runs = [run for run in entry.trials if run.state != "failed" and _has_values(run, ranges)]
     scores = [metric.worst if (score := metric.validation(run)) is None else score for run in runs]
     finite = [score for score in scores if math.isfinite(score)]
     if not finite:
-        return {}
+        return {}, {}
     worst = min(finite) if metric.direction == "maximize" else max(finite)
     points = [{a: _value(point_of(run)[a], of) for a, of in ranges.items()} for run in runs]
-    return importances(points, [score if math.isfinite(score) else worst for score in scores], ranges)
+    scores = [score if math.isfinite(score) else worst for score in scores]
+    return importances(points, scores, ranges), importance_errors(points, scores, ranges)
 
 
 def _has_values(run: RunRecord, ranges: Mapping[str, Range]) -> bool:

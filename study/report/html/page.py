@@ -34,7 +34,9 @@ class ReportOrigin:
     def link(self, experiment: str) -> str:
         """Return a link to a run of an experiment, with `{}` for its id."""
         base = self.ui.rstrip("/").replace("{", "%7B").replace("}", "%7D")
-        return f"{base}/#/experiments/{self.experiment_ids.get(experiment, '0')}/runs/{{}}"
+        return (
+            f"{base}/#/experiments/{self.experiment_ids.get(experiment, '0')}/runs/{{}}?workflowType=machine_learning"
+        )
 
 
 def render(
