@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from study.config.schema import StudyConfig
@@ -76,10 +76,7 @@ def start_study(
         tracker, repairs = search.repeat(open_record)
         announce(config, search, tracker, view)
         if config.confirm_up_to is None:  # else the command has shown them before
-            for told in _cautions(config, dataset, model):
-                if told not in kept.told:  # the studies of a command share their data and most settings
-                    kept.told.add(told)
-                    view.message(told)
+            _show_once(_cautions(config, dataset, model), kept, view)
             announce_cautions(config, view)
         for message in (*identified.messages, *repairs):
             view.message(message)
@@ -89,6 +86,14 @@ def start_study(
         yield StudyContext(
             config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view, events=events
         )
+
+
+def _show_once(cautions: Iterable[str], kept: KeptParts, view: View) -> None:
+    """Show cautions that no earlier study of the command has shown; its studies share data and most settings."""
+    for told in cautions:
+        if told not in kept.told:
+            kept.told.add(told)
+            view.message(told)
 
 
 def _cautions(config: StudyConfig, dataset: Dataset, model: Any) -> list[str]:

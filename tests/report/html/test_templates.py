@@ -20,7 +20,7 @@ def test_values_are_escaped_in_texts_and_attributes():
 
 def test_a_missing_value_is_an_error():
     with pytest.raises(UndefinedError, match="'made' is undefined"):
-        fill_template("gallery/index.html.j2", pages=[])
+        fill_template("gallery/index.html.j2", pages=[], counts=[], meanings=[])
 
 
 def test_json_cannot_leave_its_script_and_holds_numbers_only():
