@@ -74,6 +74,7 @@ def _band_and_limit(curve: BestOfTrials, metric: ObjectiveMetric, *, name: str, 
     edge = line(n, _finite(worse), name=name, style=style, hover="", width=1.0)
     del edge["hovertemplate"]
     limit = {**edge, "mode": "lines", "showlegend": False, "hoverinfo": "skip"}
+    limit["meta"] = {"name": name, "kind": "limit of the band"}
     limit["line"] = {"color": style.faint(0.7), "dash": "dot", "width": 1.2}
     return [band(n[known], low[known], high[known], name=name, style=style, opacity=0.14), limit]
 
