@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from study.report.choice_order import choice_key
 from study.report.look_scores import ScoresAtLook, SharedScores, Unit
 from study.report.objective_metric import ObjectiveMetric
 from study.report.plan_and_margin import common_plan, margin_of, without_further_seeds
@@ -45,6 +46,7 @@ class Outcome:
         due: Number of confirmations that a study should have for the next look, by the study's name; empty after the
             last look, and where nothing is open.
         at_looks: The scores at each look that was made. Default: none.
+        sign: 1 (the default) where larger is better, else -1.
     """
 
     labels: tuple[str, ...]
@@ -60,6 +62,7 @@ class Outcome:
     margin: float | None = None
     due: Mapping[str, int] = field(default_factory=dict)
     at_looks: tuple[ScoresAtLook, ...] = ()
+    sign: float = 1.0
 
     @property
     def units_text(self) -> str:
@@ -75,6 +78,19 @@ class Outcome:
     def error(self) -> float:
         """The largest probability of a false claim at any look: more than 0.05 if looks were added to a spent plan."""
         return error_spent(self.looks) or ERROR
+
+    def in_order(self, rows: Iterable[int]) -> list[int]:
+        """Return entries in the order of the page: the best mean validation objective first, equal ones by name.
+
+        Args:
+            rows: Their indices.
+        """
+
+        def key(row: int) -> tuple[int, float, str]:
+            known = float(self.validation[row]) if self.validation.size else math.nan
+            return choice_key(self.labels[row], confirmed=known, searched=None, sign=self.sign)
+
+        return sorted(rows, key=key)
 
     def pair_of(self, one: int, other: int) -> PairDecision:
         """Return the decision on two entries.
@@ -154,6 +170,7 @@ def decide_outcome(experiment: ComparedExperiment, *, margin: float | None = Non
         margin=margin,
         due=due,
         at_looks=at_looks,
+        sign=metric.sign,
     )
     if not at_looks:
         return outcome

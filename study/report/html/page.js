@@ -28,7 +28,11 @@
     element.dataset.drawn = "yes";
     const { data, layout } = specs[element.dataset.figure];
     const full = { ...layout, autosize: true, font: { family: font, size: 13 } };
-    Plotly.newPlot(element, data, full, config).then(() => Plotly.relayout(element, colors(themed())));
+    Plotly.newPlot(element, data, full, config).then(() => {
+      // A legend of many rows takes no height from the axes.
+      const more = Math.max(0, (element._fullLayout.legend?._height ?? 0) - 50);
+      return Plotly.relayout(element, { ...colors(themed()), height: layout.height + more });
+    });
   }
 
   const all = () => [...document.querySelectorAll(".plot")];
