@@ -179,7 +179,9 @@ def _no_winner(
 ) -> tuple[str, ...]:
     metric, labels, candidate = experiment.metric, outcome.labels, verdict.candidate
     pairs = {each.other: outcome.pair_of(candidate, each.other) for each in verdict.differences}
-    tied = [each for each in verdict.differences if pairs[each.other].claim == "open"]
+    still_open = [each for each in verdict.differences if pairs[each.other].claim == "open"]
+    # Those that cannot be the best have a sentence of their own.
+    tied = [each for each in still_open if not outcome.is_silent(pairs[each.other])] or still_open
     equal = [pair for pair in alive_pairs(outcome) if pair.claim == "equal"]
     better = [labels[index] for index in outcome.in_order(verdict.better)]
     among = f"No clear winner among {_these(outcome, len(labels))}:"
@@ -231,10 +233,10 @@ def _tied_differences(metric: ObjectiveMetric, outcome: Outcome, tied: Sequence[
     means = [each.mean for each in tied]
     unit = f"{SPACE}points" if metric.is_share else ""
     span = metric.change_span(min(means), max(means))
-    return (
-        f"its mean {metric.confirmed_spoken} differs from theirs by {span}{unit}, "
-        f"and every interval contains zero ({_intervals(len(tied), outcome)})"
-    )
+    zero = ""
+    if all(each.low_holm <= 0 <= each.high_holm for each in tied):
+        zero = f", and every interval contains zero ({_intervals(len(tied), outcome)})"
+    return f"its mean {metric.confirmed_spoken} differs from theirs by {span}{unit}{zero}"
 
 
 def _n_named(differences: Sequence[CandidateDifference]) -> int:

@@ -30,7 +30,7 @@
     const full = { ...layout, autosize: true, font: { family: font, size: 13 } };
     Plotly.newPlot(element, data, full, config).then(() => {
       // A legend of many rows takes no height from the axes.
-      const more = Math.max(0, (element._fullLayout.legend?._height ?? 0) - 50);
+      const more = Math.max(0, (element._fullLayout.legend?._height ?? 0) - 60);
       return Plotly.relayout(element, { ...colors(themed()), height: layout.height + more });
     });
   }
