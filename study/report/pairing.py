@@ -103,8 +103,8 @@ class Outcome:
         ends = (min(one, other), max(one, other))
         return next(pair for pair in self.decisions.pairs if (pair.first, pair.second) == ends)
 
-    def is_silent(self, pair: PairDecision) -> bool:
-        """Return whether nothing more is claimed of a pair, since one of the two cannot be the best.
+    def silence(self, pair: PairDecision) -> str:
+        """Return why nothing more is claimed of a pair: one of the two cannot be the best; empty where more is.
 
         Its interval may exclude zero: shown beside an answer that decides nothing, it would say more than the answer.
 
@@ -112,7 +112,10 @@ class Outcome:
             pair: The pair.
         """
         ruled_out = frozenset() if self.decisions is None else self.decisions.ruled_out
-        return pair.claim == "open" and bool({pair.first, pair.second} & ruled_out)
+        rows = self.in_order({pair.first, pair.second} & ruled_out)
+        if pair.claim != "open" or not rows:
+            return ""
+        return f"not decided: {' and '.join(self.labels[row] for row in rows)} cannot be the best"
 
     def pair_scores(self, one: int, other: int) -> tuple[Floats, Floats, tuple[int, ...]]:
         """Return the scores of two entries at the look that decided on them, and its units.

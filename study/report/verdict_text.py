@@ -181,7 +181,7 @@ def _no_winner(
     pairs = {each.other: outcome.pair_of(candidate, each.other) for each in verdict.differences}
     still_open = [each for each in verdict.differences if pairs[each.other].claim == "open"]
     # Those that cannot be the best have a sentence of their own.
-    tied = [each for each in still_open if not outcome.is_silent(pairs[each.other])] or still_open
+    tied = [each for each in still_open if not outcome.silence(pairs[each.other])] or still_open
     equal = [pair for pair in alive_pairs(outcome) if pair.claim == "equal"]
     better = [labels[index] for index in outcome.in_order(verdict.better)]
     among = f"No clear winner among {_these(outcome, len(labels))}:"

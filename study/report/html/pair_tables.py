@@ -26,7 +26,7 @@ def pairs_table(comparison: Comparison) -> ReportTable | None:
         return None
     pairs = _sorted(decided, [comparison.places[label] for label in outcome.labels])
     turned = [_turned(outcome, pair) for pair in pairs]
-    silent = [outcome.is_silent(pair) for pair in pairs]
+    silent = [outcome.silence(pair) for pair in pairs]
     spans = [metric.change_span(low, high) for *_, low, high in turned]
     columns: list[Column] = [
         ("answer", "text", [_claim(comparison, pair) for pair in pairs]),
@@ -57,12 +57,10 @@ def differences_table(comparison: Comparison) -> ReportTable | None:
         return None
     found = sorted(verdict.differences, key=lambda each: comparison.places[outcome.labels[each.other]])
     labels = [outcome.labels[each.other] for each in found]
-    silent = [outcome.is_silent(outcome.pair_of(verdict.candidate, each.other)) for each in found]
+    silent = [outcome.silence(outcome.pair_of(verdict.candidate, each.other)) for each in found]
     significant = [
-        f"not decided: {label} cannot be the best"
-        if is_silent
-        else ("no" if each.other in verdict.tied else "worse" if each.other in verdict.better else "better")
-        for each, label, is_silent in zip(found, labels, silent, strict=True)
+        why or ("no" if each.other in verdict.tied else "worse" if each.other in verdict.better else "better")
+        for each, why in zip(found, silent, strict=True)
     ]
     spans = [metric.change_span(each.low_holm, each.high_holm) for each in found]
     units = f"{verdict.n_seeds} shared {outcome.units_text}" if len(outcome.looks) == 1 else "the seeds of each pair"
@@ -144,11 +142,7 @@ def _claim(comparison: Comparison, pair: PairDecision) -> str:
         return f"{better} is better{', by less than the margin' if pair.within_margin else ''}"
     if pair.claim == "equal" and outcome.margin is not None:
         return f"equal within {metric.change(outcome.margin, signed=False)}"
-    why = "; one has diverged" if pair.equality == "one diverged" else ""
-    ruled_out = sorted({pair.first, pair.second} & outcome.decisions.ruled_out)
-    if not ruled_out:
-        return f"open{why}"
-    return f"not decided: {' and '.join(outcome.labels[index] for index in ruled_out)} cannot be the best"
+    return outcome.silence(pair) or f"open{'; one has diverged' if pair.equality == 'one diverged' else ''}"
 
 
 def _seeds(cost: PairPrice | None) -> str:
@@ -190,7 +184,7 @@ def _notes(comparison: Comparison, *, has_price: bool) -> list[str]:
     return told
 
 
-def _unless(silent: Sequence[bool], texts: Sequence[str]) -> list[str]:
+def _unless(silent: Sequence[str], texts: Sequence[str]) -> list[str]:
     return ["" if is_silent else text for is_silent, text in zip(silent, texts, strict=True)]
 
 
