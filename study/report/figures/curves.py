@@ -45,7 +45,7 @@ def tuning_figure(
             first = not any(each["legendgroup"] == "bands" for each in bands)
             folded = {"visible": "legendonly", "legendgroup": "bands", "name": "other bands", "showlegend": False}
             drawn = [{**each, **folded} for each in drawn]
-            drawn[0] |= {"showlegend": first}
+            drawn[-1] |= {"showlegend": first}  # a band may be empty, the limit is not
         bands += drawn
         hover = f"best of %{{x:.0f}} trials<br>{metric.spoken} %{{y:{metric.hover_format}}}"
         lines.append(line(n, _finite(curve.median.value), name=label, style=look[label], hover=hover))
