@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # tests/conftest.py chooses the order of the files.
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo gallery gallery-full server test test-quick test-faults postgresql browser rules reference docs printed notebooks house same-numbers lint format lock audit wheel wheelhouse clean help
+.PHONY: demo gallery gallery-full server test test-quick test-full test-faults postgresql browser rules reference docs printed notebooks house same-numbers lint format lock audit wheel wheelhouse clean help
 
 demo: $(VENV)/installed ## install, compare three optimizers on the bundled data set, and write the page
 	$(BIN)/study run -m optimizer=sgd,momentum,adam
@@ -45,7 +45,10 @@ test: $(VENV)/installed-dev ## install what the tests need, then run them
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
 
 test-quick: $(VENV)/installed-dev ## run the tests that a change most likely breaks, in two minutes
-	$(BIN)/python -m pytest -q $(PYTEST_ARGS) -m "not (slow or faults or gallery or gpu or browser)"
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS) -m "not (slow or full or faults or gallery or gpu or browser)"
+
+test-full: $(VENV)/installed-dev ## run the further cases of the longest tests (half an hour)
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS) -m full
 
 test-faults: $(VENV)/installed-dev ## kill processes and servers, fill disks, damage files, many times (an hour; PostgreSQL if installed)
 	$(BIN)/python -m pytest -q -m faults tests
@@ -53,8 +56,8 @@ test-faults: $(VENV)/installed-dev ## kill processes and servers, fill disks, da
 postgresql: $(VENV)/installed-dev ## test workers that share a study on PostgreSQL, and its outages (needs Debian's postgresql)
 	$(BIN)/python -m pytest -q -m "faults or slow" tests/faults/test_workers_postgresql.py tests/faults/test_server_outages.py
 
-browser: $(VENV)/installed-dev ## test the comparison page in headless Chromium (needs chromium and chromedriver)
-	$(BIN)/python -m pytest -q -m browser tests/report
+browser: $(VENV)/installed-dev ## test the comparison page and MLflow's pages in headless Chromium (needs chromium and chromedriver)
+	$(BIN)/python -m pytest -q -m browser tests/report tests/tracking
 
 rules: $(VENV)/installed-dev ## measure every optimizer beside its paper or optax, for docs/update_rules.md
 	$(BIN)/python -m benchmarks.update_rules.page docs/update_rules.md

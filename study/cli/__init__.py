@@ -17,6 +17,7 @@ from study.core.readable_output import open_standard_descriptors, readable_outpu
 
 COMMANDS = {
     "run": "search, confirm and record one study, or many with -m",
+    "watch": "follow studies that run elsewhere, until nothing runs",
     "list": "show experiments and studies, their progress and best results",
     "reproduce": "train a recorded run again: the same numbers, or likely causes of a difference",
     "export": "write the best configuration as Hydra YAML for `study run best=FILE`, or as a plain Keras script",
@@ -93,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command not in _HELP_WORDS:
             working_directory()
             check_home()
-        with clean_stop(), limit_errors("this command"):
+        # Who watches writes nothing that a signal could cut off.
+        with clean_stop(quiet=command == "watch"), limit_errors("this command"):
             if command in _HELP_WORDS:
                 return _help()
             return int(importlib.import_module(_MODULES.get(command, f"study.cli.{command}")).main(rest))

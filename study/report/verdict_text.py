@@ -116,7 +116,7 @@ def _winner(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Ro
     elif behind.tied and _is_of_last_look(outcome, behind, labels):
         # One sentence for the best of the rest on validation and those that do not differ significantly from it.
         tied = [labels[behind.candidate], *(labels[index] for index in behind.tied)]
-        third = f"Behind it, {listed(tied)} show no significant difference{_closest(metric, behind)}."
+        third = f"Behind it, {listed(tied)} show no significant difference{_closest(metric, outcome, behind)}."
     else:
         return first, second
     return first, second, third
@@ -249,13 +249,13 @@ def _ends(metric: ObjectiveMetric, each: CandidateDifference) -> str:
     return metric.change_span(low, high)
 
 
-def _closest(metric: ObjectiveMetric, verdict: Verdict) -> str:
+def _closest(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict) -> str:
     """Return the difference that is not significant and its interval; empty unless there is exactly one tie."""
     if len(verdict.tied) != 1:
         return ""
     each = next(each for each in verdict.differences if each.other == verdict.tied[0])
     size = metric.change(each.mean)
-    return f" (difference {size}, 95{SPACE}% interval {metric.change_span(each.low_holm, each.high_holm)})"
+    return f" (difference {size}, {level_text(outcome)} interval {metric.change_span(each.low_holm, each.high_holm)})"
 
 
 def _reached(row: Row, metric: ObjectiveMetric, outcome: Outcome, *, by_validation: bool = False) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from study.gallery import About, Material, PageContents, Table
 from study.gallery.analysis.landscape_walks import number, pictures_of, scene_of, studies_of
 from study.gallery.analysis.run_scores import listed
-from study.gallery.analysis.verdicts import fact
+from study.gallery.analysis.verdicts import fact, in_short
 from study.gallery.figures.paths import Scene
 
 ABOUT = About(
@@ -57,10 +57,12 @@ def show(material: Material) -> PageContents:
     ]
     left = {name: _leaves(path.positions) for name, path in zip(names, scenes["saddle"].paths, strict=True)}
     ends = {name: float(heights[-1]) for name, heights in zip(names, scenes["beale"].heights, strict=True)}
+    findings = _findings(scenes["saddle"], left, ends)
     return PageContents(
         pictures=tuple(pictures),
         tables=(_table(scenes, names, left),),
-        findings=_findings(scenes["saddle"], left, ends),
+        findings=findings,
+        headline=in_short(findings[0], capital=False),
     )
 
 

@@ -23,7 +23,7 @@ def pairs_table(comparison: Comparison) -> ReportTable | None:
     decided = outcome.decisions
     if decided is None or not any(pair.n_units >= MIN_SEEDS for pair in decided.pairs):
         return None
-    pairs = _sorted(decided)
+    pairs = _sorted(decided, [comparison.places[label] for label in outcome.labels])
     turned = [_turned(outcome, pair) for pair in pairs]
     # Of a pair with an entry that is ruled out, nothing more is claimed: its interval would say more than the answer.
     silent = [pair.claim == "open" and bool({pair.first, pair.second} & decided.ruled_out) for pair in pairs]
@@ -49,13 +49,14 @@ def pairs_table(comparison: Comparison) -> ReportTable | None:
     )
 
 
-def _sorted(decided: DecidedPairs) -> list[PairDecision]:
-    """Return the pairs: those that decide who is best first, and of them the open ones."""
-    order = {"open": 0, "equal": 1}
-    return sorted(
-        decided.pairs,
-        key=lambda pair: (bool({pair.first, pair.second} & decided.ruled_out), order.get(pair.claim, 2)),
-    )
+def _sorted(decided: DecidedPairs, places: Sequence[int]) -> list[PairDecision]:
+    """Return the pairs: first the open ones of entries that can be the best, then all in the page's order."""
+
+    def key(pair: PairDecision) -> tuple[bool, list[int]]:
+        is_open = pair.claim == "open" and not {pair.first, pair.second} & decided.ruled_out
+        return not is_open, sorted((places[pair.first], places[pair.second]))
+
+    return sorted(decided.pairs, key=key)
 
 
 def _costs(comparison: Comparison, pairs: Sequence[PairDecision]) -> list[PairPrice | None]:
