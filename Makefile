@@ -68,7 +68,7 @@ reference: $(VENV)/installed-dev ## write the reference in docs/ from docstrings
 	$(BIN)/python -m benchmarks.configs_page
 
 docs: $(VENV)/installed-dev ## build the documentation site in site/, and check it
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	$(BIN)/python -m benchmarks.site.check site
 
 printed: $(VENV)/installed-dev ## run the commands of README and of the tutorial, and write what they print into them

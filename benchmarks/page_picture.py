@@ -2,7 +2,8 @@
 
     python -m benchmarks.page_picture PAGE.html [PICTURE.webp]
 
-The picture stops at the sections of `STOPS` that the page has, and moves between them. It needs Chromium.
+The picture stops at the sections of `STOPS` that the page has, and moves between them. A picture with the name *.png
+has the page's beginning with its first section, and does not move. It needs Chromium.
 """
 
 from __future__ import annotations
@@ -53,6 +54,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         places = measured(chromium, options.page.resolve(), Path(folder))
         sheet = photographed(chromium, options.page.resolve(), places["height"], Path(folder))
+    if options.picture.suffix == ".png":
+        beginning(sheet, places).save(options.picture, optimize=True)
+        sys.stdout.write(f"{options.picture}: {options.picture.stat().st_size / 1024:.0f} KiB\n")
+        return 0
     frames, durations = frames_of(sheet, stops_of(places))
     frames[0].save(
         options.picture, save_all=True, append_images=frames[1:], duration=durations, loop=0, quality=60, method=4
@@ -85,6 +90,15 @@ def photographed(chromium: str, page: Path, height: float, folder: Path) -> Imag
     window = f"--window-size={_WINDOW[0]},{round(height)}"
     _run(chromium, window, "--virtual-time-budget=8000", f"--screenshot={file}", page.as_uri())
     return Image.open(file).convert("RGB")
+
+
+def beginning(sheet: Image.Image, places: dict[str, object]) -> Image.Image:
+    """Return the page down to its second section."""
+    tops = sorted(top for _, top in places["tops"])
+    end = round(tops[1]) - 2 * _ABOVE if len(tops) > 1 else round(places["height"])
+    cut = sheet.crop((0, 0, _WINDOW[0], end))
+    size = (_WINDOW[0] * 3 // 4, end * 3 // 4)
+    return cut.resize(size, Image.Resampling.LANCZOS)
 
 
 def stops_of(places: dict[str, object]) -> list[int]:

@@ -17,6 +17,7 @@ import argparse
 import fcntl
 import os
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -115,15 +116,14 @@ def in_terminal(commands: str, folder: Path) -> tuple[int, str]:
     stream = pyte.ByteStream(screen)
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, _TERMINAL, 0, 0))
-    kept = {key: value for key, value in os.environ.items() if key not in ("KERAS_BACKEND", "NO_COLOR", "CI")}
-    environment = {
-        **kept,
-        **{"PYTHONPATH": str(ROOT / ".ci" / "editable"), "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)},
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "LINES": str(_LINES),
-    }
     process = subprocess.Popen(
-        ["bash", "-e", "-c", commands], cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+        ["bash", "-e", "-c", commands],
+        cwd=folder,
+        env=_environment(),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
     )
     os.close(theirs)
 
@@ -137,14 +137,26 @@ def in_terminal(commands: str, folder: Path) -> tuple[int, str]:
                 return
             stream.feed(data)
 
-    reader = threading.Thread(target=read)
+    reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    status = process.wait()
+    try:
+        status = process.wait()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)  # and all that the commands have started
+        raise
     reader.join()
     os.close(ours)
     above = ["".join(line[column].data for column in range(_TERMINAL)) for line in screen.history.top]
     lines = [line.rstrip() for line in (*above, *screen.display)]
     return status, "\n".join(lines).rstrip() + "\n"
+
+
+def _environment() -> dict[str, str]:
+    """Return the variables of a user's shell, in which `study` and `python` are those of this checkout."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("KERAS_BACKEND", "NO_COLOR", "CI")}
+    ours = {"PYTHONPATH": str(ROOT / ".ci" / "editable"), "TERM": "xterm-256color"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**kept, **ours, "PATH": path, "COLUMNS": str(COLUMNS), "LINES": str(_LINES)}
 
 
 def printed_from(output: str, printed: str) -> str:

@@ -9,8 +9,8 @@ TOP_PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
 _FENCE = re.compile(r"^(?:```|~~~)")
 _ITEM = re.compile(r"^(?:[-*]|\d+\.) ")
 # The comments by which tests/docs/run_examples.py knows the kind of a block, and the block's opening.
-_MARKED = re.compile(r"^<!-- (file|run|prints|python|skip)(?:: ([^>]*?))? -->\n```(\w*)$", re.MULTILINE)
-_LANGUAGES = {"run": "console", "prints": "text", "python": "pycon", "skip": "console", "file": "text"}
+_MARKED = re.compile(r"^<!-- (file|run|prints|python)(?:: ([^>]*?))? -->\n```(\w*)$", re.MULTILINE)
+_LANGUAGES = {"run": "bash", "python": "pycon", "file": "text"}
 
 
 def for_site(text: str, *, page: str) -> str:
@@ -28,6 +28,8 @@ def for_site(text: str, *, page: str) -> str:
 def _opening(found: re.Match[str]) -> str:
     """Return the opening of a marked block: a file has its name as title."""
     kind, value, language = found.groups()
+    if kind == "prints":
+        return "``` { .text .no-copy }"
     language = language or _LANGUAGES[kind]
     return f'```{language} title="{value}"' if kind == "file" else f"```{language}"
 

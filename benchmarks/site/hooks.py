@@ -52,6 +52,8 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, name, content=notebook_page(path)))
     for path in sorted(ASSETS.iterdir()):
         files.append(File.generated(config, f"assets/{path.name}", content=path.read_text(encoding="utf-8")))
+    if "gallery/index.html" in files.src_uris:  # of `study gallery`; the site's own index takes its place
+        files.remove(files.src_uris["gallery/index.html"])
     pages = {file.src_uri: file.content_string for file in files.documentation_pages()}
     for name, text in outside_pages(outside_links(pages), root=ROOT).items():
         files.append(File.generated(config, name, content=text))

@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -145,7 +146,7 @@ def test_the_page_on_mlflow_names_all_that_a_store_has(ran):
     lacking = set()
     for run in client.search_runs([each.experiment_id for each in client.search_experiments()]):
         found = {
-            "Tags": run.data.tags,
+            "Tags": {**run.data.tags, **json.loads(run.data.tags.get("internals", "{}"))},
             "Params": [key for key in run.data.params if "." not in key or run.data.tags["role"] != "study"],
             "Metrics": run.data.metrics,
             "Artifacts": [artifact.path for artifact in client.list_artifacts(run.info.run_id)],

@@ -50,9 +50,13 @@ def test_a_list_after_a_paragraph_gets_a_blank_line_but_code_does_not():
     assert for_site(text, page="page.md") == expected
 
 
+def test_a_printed_block_has_no_button_to_copy_it():
+    assert for_site("<!-- prints -->\n```\nx\n```\n", page="page.md") == "``` { .text .no-copy }\nx\n```\n"
+
+
 def test_marked_blocks_lose_their_comments_and_files_get_titles():
     text = "<!-- file: a.py -->\n```python\nx\n```\n\n<!-- run -->\n```\nstudy list\n```\n"
-    assert for_site(text, page="page.md") == '```python title="a.py"\nx\n```\n\n```console\nstudy list\n```\n'
+    assert for_site(text, page="page.md") == '```python title="a.py"\nx\n```\n\n```bash\nstudy list\n```\n'
 
 
 @pytest.mark.parametrize(
