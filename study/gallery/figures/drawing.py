@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Sequence
@@ -123,7 +124,8 @@ def log_ticks(low: float, high: float) -> list[float]:
             break
     if len(found) < 2:
         return [float(value) for value in MaxNLocator(4).tick_values(low, high) if low <= value <= high]
-    return found[:: -(-len(found) // _MOST_TICKS)]
+    stride = -(-len(found) // _MOST_TICKS)
+    return [value for value in found if stride == 1 or round(math.log10(value)) % stride == 0]
 
 
 def plain_number(value: float) -> str:
