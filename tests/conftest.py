@@ -4,6 +4,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from types import ModuleType
 
 # Set before any test imports a library: no allocation of all GPU memory, no telemetry, no C++ logs.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -92,6 +93,15 @@ def compose_quick():
 def compose(compose_quick, tmp_path):
     """Compose a quick study, by default in a temporary folder of the test's own."""
     return lambda *overrides, folder=tmp_path: compose_quick(*overrides, folder=folder)
+
+
+@pytest.fixture
+def tensorboard(monkeypatch):
+    """Read event files with TensorBoard, which takes its stand-in for TensorFlow."""
+    from tests import event_reading
+
+    monkeypatch.setitem(sys.modules, "tensorboard.compat.notf", ModuleType("tensorboard.compat.notf"))
+    return event_reading
 
 
 @pytest.fixture(scope="session")

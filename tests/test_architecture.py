@@ -34,10 +34,11 @@ HOMES = {
     "tensorflow": TRAINING,
     "jax": TRAINING,
     "torch": TRAINING,
-    "sklearn": ("study/datasets", "study/search/optuna_internals.py"),
+    "sklearn": ("study/datasets",),
     "plotly": ("study/report",),
     "jinja2": ("study/report/html",),
     "markupsafe": ("study/report/html",),
+    "tensorboard": ("study/tracking/event_records.py",),
     "rich": ("study/pipeline/live_view.py", "study/cli"),
 }
 

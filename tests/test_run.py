@@ -53,7 +53,7 @@ def ready(tmp_path, empty_store, compose):
 def outcome(tmp_path_factory, compose_quick, empty_store):
     """A study that is run once, for tests that only inspect its results."""
     folder = _with_store(tmp_path_factory.mktemp("study"), empty_store)
-    config = compose_quick("budget.n_trials=5", folder=folder)
+    config = compose_quick("budget.n_trials=5", "tracking.tensorboard=true", folder=folder)
     return config, run_study(config)
 
 
@@ -70,7 +70,7 @@ def test_optuna_mlflow_and_the_table_hold_the_same_numbers(outcome, capsys):
         theirs = by_number[run.number]
         assert run.metrics["objective"] == theirs.value
         assert float(run.params["learning_rate"]) == theirs.params["learning_rate"]
-        assert float(run.params["beta_1"]) == 1.0 - theirs.params["one_minus_beta_1"]
+        assert float(run.params["beta_1"]) == theirs.params["beta_1"]
         assert int(run.params["run_seed"]) == theirs.user_attrs["run_seed"]
     assert record.metrics["best_objective"] == in_optuna.best_value == result.best.objective
 
@@ -82,6 +82,22 @@ def test_optuna_mlflow_and_the_table_hold_the_same_numbers(outcome, capsys):
     assert f"{in_optuna.best_value:.4f}" in printed
     assert f"{np.mean(tested):.4f}" in printed
     assert "5/5" in printed
+
+
+def test_tensorboard_and_mlflow_have_the_same_histories(outcome, tensorboard):
+    config, result = outcome
+    folder = config.stores.artifacts.parent / "tensorboard" / result.experiment
+    (study,) = folder.iterdir()
+    histories = _histories(config)
+    assert {path.name for path in study.iterdir()} == {f"{kind}-{number:03d}" for kind, number in histories}
+    for run in (*_study(config).trials, *_study(config).confirmations):
+        read, values = tensorboard.scalars(study / f"{run.kind}-{run.number:03d}")
+        for name, recorded in histories[run.kind, run.number].items():
+            assert read[name] == [(i + 1, float(np.float32(value))) for i, value in enumerate(recorded)]
+        tested = run.metrics.get("test_accuracy")
+        assert read.get("test_accuracy") == (None if tested is None else [(2, float(np.float32(tested)))])
+        for name in {"learning_rate", "beta_1", "beta_2"} & values.keys():
+            assert values[name] == float(run.params[name])
 
 
 def test_only_confirmations_see_the_test_split(outcome):

@@ -290,4 +290,5 @@ def _tracking(read: Reader) -> TrackingConfig:
         every_n_steps=read.integer("tracking.every_n_steps", minimum=1, optional=True),
         system_metrics=read.boolean("tracking.system_metrics"),
         log_model=read.boolean("tracking.log_model"),
+        tensorboard=read.boolean("tracking.tensorboard", default=False),  # configs of earlier versions lack it
     )

@@ -44,19 +44,6 @@ def is_installed(package: str, version: str) -> bool:
 
 
 @contextlib.contextmanager
-def absent(package: str) -> Iterator[None]:
-    """Let imports of a package fail in this thread in the block, as if it were not installed.
-
-    A package that is already imported stays. Other threads can import it.
-
-    Args:
-        package: Name of the package.
-    """
-    with _asked_first(_NoFinder(package)):
-        yield
-
-
-@contextlib.contextmanager
 def _asked_first(finder: importlib.abc.MetaPathFinder) -> Iterator[None]:
     """Ask a finder before all others in the block."""
     sys.meta_path.insert(0, finder)
@@ -135,16 +122,3 @@ class _WaitingLoader(importlib.abc.Loader):
 
         waiting = [True]
         members.update(__getattr__=member, __dir__=names)
-
-
-class _NoFinder(importlib.abc.MetaPathFinder):
-    """Finder that fails for one package in the thread that made it."""
-
-    def __init__(self, package: str) -> None:
-        self._package, self._thread = package, threading.get_ident()
-
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
-        """Refuse the package; anything else is found elsewhere."""
-        del path, target
-        if fullname.partition(".")[0] == self._package and threading.get_ident() == self._thread:
-            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)

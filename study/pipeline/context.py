@@ -9,6 +9,7 @@ from study.core.trainer_interface import Trainer
 from study.datasets import Dataset
 from study.pipeline.live_view import View
 from study.search.ask_tell import Search
+from study.tracking.event_files import EventFiles
 from study.tracking.study_tracker import StudyTracker
 
 
@@ -23,6 +24,7 @@ class StudyContext:
         tracker: Records runs in MLflow.
         trainer: Trains trials.
         view: Shows progress on the terminal.
+        events: Writes event files for TensorBoard. Default: none.
     """
 
     config: StudyConfig
@@ -31,3 +33,4 @@ class StudyContext:
     tracker: StudyTracker
     trainer: Trainer
     view: View
+    events: EventFiles | None = None

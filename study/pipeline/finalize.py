@@ -80,7 +80,7 @@ def _log(context: StudyContext, model: Any, *, of: str) -> None:
 
 
 def record(context: StudyContext) -> None:
-    """Record the study's results and Optuna's plots. Of several workers, the last one to end does.
+    """Record the study's results. Of several workers, the last one to end does.
 
     A worker that finds the same results as one before it, under the same number of trials, records nothing.
 
@@ -94,9 +94,6 @@ def record(context: StudyContext) -> None:
     results = f"{len(ended)} of {context.config.n_trials} trials, best {number}, {len(confirmed)} confirmations"
     if search.claims.once(f"record of {results}"):
         tracker.summarize(best=number, tests=_confirmed_means(context, confirmed), ended=ended)
-        has_searched = context.config.confirm_up_to is None
-        if has_searched and (plots := search.plots()):
-            tracker.artifact_text(plots, "search.html")
         tracker.flush()
         search.claims.finish()
     _check_whole(context)

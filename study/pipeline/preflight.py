@@ -22,6 +22,7 @@ from study.search.search_check import search_faults
 from study.search.storage.interface import wait_for_storage
 from study.search.study_names import check_name
 from study.tracking.connection import check_store
+from study.tracking.event_files import event_file_faults
 from study.tracking.outbox.server_wait import wait_for_server
 from study.training.auto import Choice, is_auto, with_choice
 from study.training.backend import loaded_backend, start_backend, use_keras_defaults
@@ -122,6 +123,7 @@ def _check_parts(config: StudyConfig, origins: Mapping[str, str], *, trains_here
         *callback_faults(config),
         *optimizer_faults(config),
         *search_faults(config),
+        *event_file_faults(config),
     ]
     if trains_here:
         faults += device_faults(config)
@@ -140,7 +142,7 @@ def read_again(config: StudyConfig) -> StudyConfig:
     """
     known = [fault.key for fault in unknown_keys(config.raw, helpers=())]  # the other process refused the others
     read = load_config(config.raw, folder=config.folder, labels=config.labels, helpers=known)
-    return replace(read, typed_words=config.typed_words, confirm_up_to=config.confirm_up_to)
+    return replace(read, typed_words=config.typed_words, confirm_up_to=config.confirm_up_to, place=config.place)
 
 
 def check_workload(config: StudyConfig) -> None:

@@ -128,7 +128,7 @@ def _artifacts_again(tracker: StudyTracker, recorded: Mapping[int, RunRecord], k
     if not lost:
         return []
     shown = ", ".join(lost[:10]) + (", ..." if len(lost) > 10 else "")
-    return [f"artifacts of this study were lost and are written again: {shown}. The plots and the log follow."]
+    return [f"artifacts of this study were lost and are written again: {shown}. The log follows."]
 
 
 def _lost_in_search(

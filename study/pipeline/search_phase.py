@@ -87,7 +87,7 @@ class SearchLoop:
             "trial",
             trials,
             more=self._refill if self._refills else None,
-            begun=self._first_epoch_began,
+            begun=self._tell,
             ending=self._propose if self._works_ahead else nothing,
         )
         self._tell()
@@ -108,10 +108,6 @@ class SearchLoop:
         trials = self._ask(n)
         start_trials(self._context, "trial", trials, in_bulk=True)
         return trials
-
-    def _first_epoch_began(self) -> None:
-        self._context.search.expect_plots()
-        self._tell()
 
     def _ask(self, n: int) -> list[Trial]:
         if n == 0:

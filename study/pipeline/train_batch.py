@@ -39,7 +39,12 @@ def train_batch(
     start_trials(context, kind, trials, in_bulk=len(trials) > 1)
     if context.trainer.capacity > 1:
         follower = _BatchFollower(context, kind)
-        together = Together(epoch_ended=follower.epoch_ended, more=more, begun=begun, ending=ending)
+
+        def device_begins() -> None:
+            context.view.trains()
+            begun()
+
+        together = Together(epoch_ended=follower.epoch_ended, more=more, begun=device_begins, ending=ending)
         return end_trials(context, kind, context.trainer.train(trials, follower.on_epoch, together))
 
     def on_epoch(trial: Trial, report: EpochReport) -> bool:
@@ -62,6 +67,8 @@ def start_trials(context: StudyContext, kind: Kind, trials: Sequence[Trial], *, 
         context.tracker.finished("trial")  # reads the runs that dead workers left, and replaces them
     for trial in trials:
         context.tracker.start(kind, trial, in_bulk=in_bulk)
+        if context.events is not None:
+            context.events.start(kind, trial)
         context.view.trial_started(kind, trial.number)
 
 
@@ -79,6 +86,8 @@ def end_trials(context: StudyContext, kind: Kind, results: Sequence[TrialResult]
         for message in result.messages:
             context.view.message(message)
         context.tracker.end(kind, result, objective=objective)
+        if context.events is not None:
+            context.events.end(kind, result, objective=objective)
     return ended
 
 
@@ -149,6 +158,8 @@ def _note_epoch(context: StudyContext, kind: Kind, trial: Trial, report: EpochRe
     """Record and show an epoch, and return its objective."""
     value = report.metrics[context.config.objective.metric]
     context.tracker.epoch(kind, trial, report)
+    if context.events is not None:
+        context.events.epoch(kind, trial, report)
     n_epochs = context.config.budget.n_epochs
     context.view.epoch(kind, trial.number, epoch=report.epoch, n_epochs=n_epochs, value=value)
     return value

@@ -66,7 +66,7 @@ class ComparedStudy:
         something, perhaps at this moment.
         """
         has_searched = self.n_spent >= self.record.n_trials or at_target(self.record) is not None
-        done = has_searched and len(self.tuned) >= _n_planned(self.record)
+        done = has_searched and len(self.tuned) >= n_planned(self.record)
         return done or self.record.status == "FINISHED"
 
 
@@ -117,6 +117,7 @@ class ComparedExperiment:
         digests: The data set's digest by the study's run, where known.
         histories: Metrics by epoch of each confirmation.
         importances: Importance of each searched argument, by label.
+        importance_errors: Standard error of each importance, by label.
         differing: Reasons why the studies are not comparable, if they are compared anyway.
         left_out: Names of the studies left out, since a later one has their settings with other data or code.
     """
@@ -128,6 +129,7 @@ class ComparedExperiment:
     digests: Mapping[str, str]
     histories: Histories = field(default_factory=dict)
     importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    importance_errors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     differing: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
@@ -248,8 +250,12 @@ def batch_size_of(record: StudyRecord, run: RunRecord) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def _n_planned(record: StudyRecord) -> int:
-    """Return the number of confirmations that a study has in any case."""
+def n_planned(record: StudyRecord) -> int:
+    """Return the number of confirmations that a study has in any case.
+
+    Args:
+        record: The study.
+    """
     tags = record.tags
     if tags.get("confirm") == "sequential" and (plan := recorded_plan(record)):
         return plan[0].n_seeds

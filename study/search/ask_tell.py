@@ -17,10 +17,10 @@ from study.core.records import SearchedTrial, SearchRecord
 from study.core.search_space import Value, to_arguments, to_coordinates
 from study.core.seeds import trial_run_seed
 from study.core.trainer_interface import BestTrial, Trial, TrialResult
+from study.search.argument_names import by_coordinates
 from study.search.claims import Claims, LostTrialsError
 from study.search.failed_trials import last_line
 from study.search.optuna_internals import add_trial, draw, fixed_params, trial_id
-from study.search.plots import draw_plots, import_in_background
 from study.search.pruners import to_stop
 from study.search.recorded_trials import as_template, recorded_trial
 from study.search.samplers import build_sampler, distribution, drawn_alone, is_blind, quiet
@@ -83,11 +83,11 @@ class Search:
         self.name, self.claims, self.namesakes = name, claims, frozenset(namesakes)
         self.is_blind = is_blind(config)
         self._config = config
-        self._study, self._store = optuna_study, storage
+        self._study, self._store = by_coordinates(optuna_study, config.ranges), storage
         self._distributions = {searched.coordinate: distribution(searched) for searched in config.ranges.values()}
         self._prunes = not isinstance(optuna_study.pruner, optuna.pruners.NopPruner)
         self._asked: dict[int, optuna.Trial] = {}
-        self._index = TrialIndex(optuna_study)
+        self._index = TrialIndex(self._study)
         self._to_retry = {trial_id(t) for t in self._known().failed.values()} if config.retry_failed else set()
 
     def ask(self, n: int) -> list[Trial]:
@@ -286,15 +286,6 @@ class Search:
         with self._store.reading():
             point = to_arguments(self._config.ranges, found.params)
         return BestTrial(number=found.user_attrs[NUMBER], point=point, objective=float(found.value or 0.0))
-
-    def expect_plots(self) -> None:
-        """Prepare for `plots` in the background."""
-        import_in_background()
-
-    @repeated
-    def plots(self) -> str | None:
-        """Return Optuna's own plots as one HTML page that works offline; None if there is nothing to plot."""
-        return draw_plots(self._study, n_searched=len(self._distributions), prunes=self._prunes)
 
     def _ask(self, number: int, coordinates: Mapping[str, Value]) -> Trial:
         """Draw a trial. Given coordinates are kept: those that a dead worker left, or the study's first point."""

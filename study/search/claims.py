@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import get_args
-
-import optuna
-from optuna.trial import FrozenTrial, TrialState
+from dataclasses import replace
 
 from study.core.errors import StudyError
 from study.core.search_space import Value, text_of
-from study.core.trainer_interface import ConfirmationConfig
-from study.search.optuna_internals import study_id, trial_id
 from study.search.storage.interface import SearchStorage
+from study.search.stored_claims import StoredClaim, read_claims, take_over_earlier
 from study.search.waiting import Wait
-
-_KEY, _WORKER = "key", "worker"
-_PREFIX = "claims of "
 
 
 class LostTrialsError(StudyError):
@@ -42,20 +34,22 @@ class LostTrialsError(StudyError):
 class Claims:
     """Claims on keys; a claim ends when its worker dies.
 
-    Claims are trials of a second Optuna study. So dead workers are found in the same way as for the study's own
-    trials.
+    Claims of earlier versions are taken over as this is made, while no other worker opens the study.
 
     Args:
         storage: The store of the search.
         study_name: Name of the Optuna study that the claims belong to.
+
+    Raises:
+        StudyError: A living worker of an earlier version holds claims.
     """
 
     def __init__(self, storage: SearchStorage, study_name: str) -> None:
         self._storage = storage
-        claims = optuna.create_study(storage=storage.optuna, study_name=claims_of(study_name), load_if_exists=True)
-        self._study_id = study_id(claims)
-        self._n_before = len(self._trials())
-        self._mine: dict[str, int] = {}
+        self._study_id = storage.optuna.get_study_id_from_name(study_name)
+        take_over_earlier(storage, study_name)
+        self._n_before = self._next_number(self._claims())
+        self._mine: dict[str, StoredClaim] = {}
 
     def take(self, keys: Sequence[str], n: int) -> list[str]:
         """Claim the first keys that no living worker holds; a key can be claimed again later.
@@ -91,12 +85,12 @@ class Claims:
 
         def finish() -> None:
             with self._storage.alone():
+                current = {claim.number: claim for claim in self._claims()} if ended else {}
                 while ended:
-                    claim = self._mine[ended[0]]
+                    claim = current[self._mine[ended[0]].number]
                     # A claim that has ended: the answer of an earlier attempt was lost, or others took it over.
-                    with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
-                        self._storage.optuna.set_trial_state_values(claim, TrialState.COMPLETE, [0.0])
-                    self._storage.unwatch(claim)
+                    if claim.state == "held":
+                        replace(claim, state="done").write(self._storage.optuna, self._study_id)
                     del self._mine[ended.pop(0)]
 
         if ended:
@@ -122,7 +116,7 @@ class Claims:
                     return True
                 if key in held:
                     return None
-                if any(self._is_done(trial, key, ever=ever) for trial in self._trials()):
+                if any(self._is_done(claim, key, ever=ever) for claim in self._claims()):
                     return False
                 self._claim(key)
                 return True
@@ -137,50 +131,52 @@ class Claims:
 
         def look() -> set[str]:
             with self._storage.alone():
-                return self._held(again=False)
+                held = self._held(again=False)
+                return {claim.worker for claim in self._others() if claim.key in held}
 
-        held, mine = self._storage.repeat(look), set(self._mine.values())
-        others = [t for t in self._trials() if t.state == TrialState.RUNNING and trial_id(t) not in mine]
-        workers = sorted({t.user_attrs[_WORKER] for t in others if t.user_attrs.get(_KEY) in held})
+        workers = sorted(self._storage.repeat(look))
         texts = ", ".join(self._storage.worker_text(worker) for worker in workers)
         return f"the confirmations of {texts}" if texts else ""
 
     def _claim(self, key: str) -> None:
-        claim = self._storage.optuna.create_new_trial(self._study_id)
-        self._storage.watch(claim)
-        try:
-            self._storage.optuna.set_trial_user_attr(claim, _WORKER, self._storage.worker)
-            self._storage.optuna.set_trial_user_attr(claim, _KEY, key)
-        except BaseException:
-            self._storage.unwatch(claim)
-            raise
+        self._storage.appear(self._study_id)
+        number = self._next_number(self._claims())
+        claim = StoredClaim(number=number, key=key, worker=self._storage.worker)
+        claim.write(self._storage.optuna, self._study_id)
         self._mine[key] = claim
 
     def _held(self, *, again: bool) -> set[str]:
         """Return the keys of living workers, and end the claims of dead ones.
 
         `again`: an earlier attempt may have claimed a key without getting the answer. Such a claim is this worker's.
+        Otherwise a dead worker of the same name left it.
         """
-        mine = set(self._mine.values())
-        others = {trial_id(t): t for t in self._trials() if t.state == TrialState.RUNNING and trial_id(t) not in mine}
-        for claim, trial in list(others.items()) if again else ():
-            if trial.user_attrs.get(_WORKER) == self._storage.worker and _KEY in trial.user_attrs:
-                self._storage.watch(claim)
-                self._mine[trial.user_attrs[_KEY]] = claim
-                del others[claim]
-        # The key is written last. Without one, the worker died before it had claimed.
-        workers = {i: t.user_attrs.get(_WORKER) if _KEY in t.user_attrs else None for i, t in others.items()}
-        for abandoned in self._storage.abandoned(workers) if workers else ():
-            self._storage.optuna.set_trial_state_values(abandoned, TrialState.FAIL)
-            del others[abandoned]
-        return {*self._mine, *(trial.user_attrs[_KEY] for trial in others.values())}
+        others = self._others()
+        own = [claim for claim in others if claim.worker == self._storage.worker]
+        if again:
+            self._mine |= {claim.key: claim for claim in own}
+        names = {claim.worker for claim in others} - {self._storage.worker}
+        dead = self._storage.dead(names, self._study_id) if names else set()
+        left = [claim for claim in others if claim.worker in dead] + ([] if again else own)
+        for claim in left:
+            replace(claim, state="left").write(self._storage.optuna, self._study_id)
+        ended = {claim.number for claim in left}
+        return {*self._mine, *(claim.key for claim in others if claim.number not in ended)}
 
-    def _is_done(self, trial: FrozenTrial, key: str, *, ever: bool) -> bool:
-        is_of_now = ever or trial.number >= self._n_before
-        return is_of_now and trial.state == TrialState.COMPLETE and trial.user_attrs.get(_KEY) == key
+    def _others(self) -> list[StoredClaim]:
+        """Return the claims that are held, without those of which this worker knows."""
+        mine = {claim.number for claim in self._mine.values()}
+        return [claim for claim in self._claims() if claim.state == "held" and claim.number not in mine]
 
-    def _trials(self) -> list[FrozenTrial]:
-        return self._storage.optuna.get_all_trials(self._study_id, deepcopy=False)
+    def _is_done(self, claim: StoredClaim, key: str, *, ever: bool) -> bool:
+        return (ever or claim.number >= self._n_before) and claim.state == "done" and claim.key == key
+
+    def _claims(self) -> list[StoredClaim]:
+        return read_claims(self._storage.optuna, self._study_id)
+
+    @staticmethod
+    def _next_number(claims: Sequence[StoredClaim]) -> int:
+        return claims[-1].number + 1 if claims else 0
 
 
 def confirmation_key(kind: str, number: int, point: Mapping[str, Value]) -> str:
@@ -192,36 +188,3 @@ def confirmation_key(kind: str, number: int, point: Mapping[str, Value]) -> str:
         point: Values of the optimizer's arguments, by name; an optimizer may have none.
     """
     return f"{kind} {number} " + " ".join(f"{key}={text_of(point[key])}" for key in sorted(point))
-
-
-def confirmed_last(claims: Sequence[FrozenTrial]) -> tuple[str, ...]:
-    """Return the keys of the confirmations that workers have trained, for each setting those of its last point.
-
-    Args:
-        claims: The trials of a study's claims, in their order.
-    """
-    by_kind: dict[str, list[tuple[str, str]]] = {}
-    for claim in claims:
-        key = str(claim.user_attrs.get(_KEY, ""))
-        kind, _, rest = key.partition(" ")
-        if claim.state == TrialState.COMPLETE and kind in get_args(ConfirmationConfig):
-            by_kind.setdefault(kind, []).append((rest.partition(" ")[2], key))
-    return tuple(dict.fromkeys(key for known in by_kind.values() for point, key in known if point == known[-1][0]))
-
-
-def claims_of(study_name: str) -> str:
-    """Return the name of the Optuna study that holds the claims of another.
-
-    Args:
-        study_name: Name of the Optuna study that the claims belong to.
-    """
-    return f"{_PREFIX}{study_name}"
-
-
-def is_of_claims(study_name: str) -> bool:
-    """Return whether an Optuna study holds claims instead of trials.
-
-    Args:
-        study_name: Name of the Optuna study.
-    """
-    return study_name.startswith(_PREFIX)

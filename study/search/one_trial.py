@@ -10,6 +10,7 @@ from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, Fault
 from study.core.search_space import to_arguments
 from study.core.trainer_interface import Trial
+from study.search.argument_names import by_coordinates
 from study.search.ask_tell import Search
 from study.search.claims import Claims
 from study.search.samplers import is_blind, quiet
@@ -70,9 +71,11 @@ def _recorded(config: StudyConfig, number: int) -> OneTrial | None:
     name = choose_name(config, known)
     if name not in known or known[name].digest != config.digest:
         return None
-    index = TrialIndex(optuna.load_study(study_name=known[name].optuna_name, storage=storage))
+    ranges = config.ranges
+    found = optuna.load_study(study_name=known[name].optuna_name, storage=storage)
+    index = TrialIndex(by_coordinates(found, ranges))
     index.refresh()
-    frozen, ranges = index.numbered.get(number), config.ranges
+    frozen = index.numbered.get(number)
     if frozen is None or frozen.params.keys() != {searched.coordinate for searched in ranges.values()}:
         return None
     point = to_arguments(ranges, frozen.params)

@@ -11,9 +11,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from study.config.schema import Stores
 from study.core.readable_output import in_one_line
-from study.search.claims import claims_of, confirmed_last, is_of_claims
 from study.search.optuna_internals import trial_id
 from study.search.storage.interface import is_open, read_storage
+from study.search.stored_claims import all_claims, claims_of, confirmed_last, is_of_claims
 from study.search.study_names import BEGAN_IN, DIGEST, EXPERIMENT, NAME
 from study.search.trial_index import NUMBER
 
@@ -69,15 +69,21 @@ def _stored(
 ) -> StoredSearch:
     experiment, name = _names(optuna_name, attrs)
     digest = str(attrs[DIGEST])
-    at_work = [*_running(storage, optuna_name), *_running(storage, claims_of(optuna_name))]
+    claims = all_claims(storage, optuna_name)
+    study_id = storage.get_study_id_from_name(optuna_name)
     return StoredSearch(
         experiment=in_one_line(experiment),
         name=in_one_line(name),
         digest=digest,
         optuna_name=optuna_name,
         n_ended=_n_ended(storage, optuna_name),
-        confirmed=confirmed_last(_trials(storage, claims_of(optuna_name))),
-        is_open=is_open(stores, digest=digest, running=at_work),
+        confirmed=confirmed_last(claims),
+        is_open=is_open(
+            stores,
+            digest=digest,
+            running=[*_running(storage, optuna_name), *_running(storage, claims_of(optuna_name))],
+            claiming=(study_id, {claim.worker for claim in claims if claim.state == "held"}),
+        ),
     )
 
 

@@ -17,8 +17,9 @@ from study.config.schema import Stores, StudyConfig
 from study.core.contents import Contents
 from study.core.errors import StudyError
 from study.core.names import in_label, mended, shortened
-from study.search.claims import is_of_claims
+from study.search.samplers import quiet
 from study.search.storage.interface import read_storage
+from study.search.stored_claims import is_of_claims
 
 # Attributes of an Optuna study: digests of its identity, of its settings as typed and of its settings by their effect;
 # its contents as JSON, the first ones and those accepted later; its experiment; its name, since Optuna
@@ -318,6 +319,9 @@ def _create(config: StudyConfig, storage: optuna.storages.BaseStorage, *, name: 
             "study_name: a new study begins beside it."
         )
     describe_study(optuna_study, config, name=name)
+    with quiet():
+        if optuna_study.metric_names is None:  # optuna-dashboard calls the objective by this name
+            optuna_study.set_metric_names([config.objective.metric])
     return optuna_study
 
 

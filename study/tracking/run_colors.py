@@ -25,8 +25,7 @@ def own_color(client: MlflowClient, study: Run) -> str:
     studies = find_runs(client, [study.info.experiment_id], "tags.role = 'study'")
     ordered = sorted(studies, key=lambda run: (run.info.start_time, run.info.run_id))
     colors = entry_colors([run.data.tags.get("optimizer", "") for run in ordered])
-    found = dict(zip((str(run.info.run_id) for run in ordered), colors, strict=True))
-    return found[study.info.run_id]
+    return colors[[run.info.run_id for run in ordered].index(study.info.run_id)]
 
 
 def recolor(client: MlflowClient, experiment_id: str, colors: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from study.config.schema import StudyConfig
-from study.core.number_text import four_places, plus_minus, short_number
+from study.core.number_text import plus_minus, score_text, short_number
 from study.core.records import NOT_HYPERPARAMETERS, RunRecord
 from study.core.trainer_interface import State, TrialResult
 
@@ -215,7 +215,7 @@ def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, 
         tags["best"] = " ".join(f"{key}={short_number(value)}" for key, value in shown.items())
         value = short_number(str(outcomes[best].metrics["objective"]))
         lines.append(f"best {config.objective.metric} {value} (trial {best}): {tags['best'] or 'nothing searched'}")
-        tags["validation"] = f"{four_places(outcomes[best].metrics['objective'])} (best trial)"
+        tags["validation"] = f"{score_text(outcomes[best].metrics['objective'])} (best trial)"
     tags |= _score_tags(config, tests)
     lines += [_tested_text(name, tested) for name, tested in tests.items()]
     if bad := [f"{counts[state]} {state}" for state in _STATES if state != "complete" and counts[state]]:
@@ -234,10 +234,10 @@ def _score_tags(config: StudyConfig, tests: Tests) -> dict[str, str]:
     if on_test:
         of_objective = f"test_{objective.removeprefix('val_')}"
         found["test"] = tests[min(on_test, key=lambda name: (name != of_objective, "loss" in name, name))]
-    return {tag: score_text(tested) for tag, tested in found.items()}
+    return {tag: tested_score(tested) for tag, tested in found.items()}
 
 
-def score_text(tested: ConfirmedMean) -> str:
+def tested_score(tested: ConfirmedMean) -> str:
     """Return `0.913 ± 0.018`, with the number of seeds where they are too few, and the confirmations that diverged.
 
     Args:

@@ -27,25 +27,6 @@ assert SKLearnRegressor(model, fit_kwargs={"verbose": 0}).fit(x, x[:, 0]).predic
 matplotlib.use("Agg")
 keras.visualization.plot_image_gallery(np.zeros((4, 8, 8, 3)), rows=2, cols=2, value_range=(0, 1))
 """
-OPTUNA = """
-import optuna
-from study.search import plots
-for kind in ("optimization_history", "slice", "timeline", "parallel_coordinate", "param_importances"):
-    plots._plot(kind)
-"""
-OPTUNA_LATER = """
-optuna.logging.set_verbosity(optuna.logging.WARNING)
-study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-study.optimize(lambda t: t.suggest_float("a", 0, 1) + 0.1 * t.suggest_float("b", 0, 1), n_trials=20)
-assert len(optuna.visualization.plot_param_importances(study).data) == 1
-assert "sklearn" not in sys.modules
-for make in (optuna.importance.FanovaImportanceEvaluator, optuna.importance.MeanDecreaseImpurityImportanceEvaluator):
-    found = optuna.importance.get_param_importances(study, evaluator=make(seed=0))
-    assert found["a"] > 0.9, found
-from sklearn.ensemble import RandomForestRegressor
-assert isinstance(RandomForestRegressor, type)
-optuna.visualization.matplotlib.plot_slice(study)
-"""
 MLFLOW = "import study.tracking.connection\nimport mlflow\n"
 MLFLOW_LATER = """
 assert callable(mlflow.gateway.get_gateway_uri)
@@ -76,8 +57,8 @@ def run(program, environment, cwd):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "later"),
-    [(KERAS, KERAS_LATER), (OPTUNA, OPTUNA_LATER), (MLFLOW, MLFLOW_LATER), (STATISTICS, STATISTICS_LATER)],
-    ids=["keras", "optuna", "mlflow", "statistics"],
+    [(KERAS, KERAS_LATER), (MLFLOW, MLFLOW_LATER), (STATISTICS, STATISTICS_LATER)],
+    ids=["keras", "mlflow", "statistics"],
 )
 def test_a_library_that_is_put_off_works_later(first, later, environment, tmp_path):
     assert run(f"{first}\n{AFTER}", environment, tmp_path) == []

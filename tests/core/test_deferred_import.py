@@ -1,4 +1,4 @@
-"""A deferred module runs its code at the first use, and is then as usual; a package can be absent for one thread."""
+"""A deferred module runs its code at the first use, and is then as usual."""
 
 import importlib
 import sys
@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from study.core.deferred_import import absent, deferred, is_installed
+from study.core.deferred_import import deferred, is_installed
 
 RARE = "rarely_used"
 SOURCE = """
@@ -110,19 +110,6 @@ def test_another_module_or_one_that_does_not_exist_is_as_usual():
         assert importlib.import_module(RARE).VALUE == 2
         with pytest.raises(ModuleNotFoundError):
             importlib.import_module("no_such_module")
-
-
-@pytest.mark.usefixtures("package")
-def test_an_absent_package_is_absent_for_one_thread():
-    found = []
-    with absent(RARE):
-        with pytest.raises(ModuleNotFoundError, match=f"No module named '{RARE}'"):
-            importlib.import_module(RARE)
-        other = threading.Thread(target=lambda: found.append(importlib.import_module(RARE).VALUE))
-        other.start()
-        other.join()
-    assert found == [2]
-    assert importlib.import_module(RARE).VALUE == 2
 
 
 def test_a_version_is_known_by_its_first_parts():

@@ -3,8 +3,8 @@
 import optuna
 from mlflow.tracking import MlflowClient
 
-from study.search.claims import is_of_claims
 from study.search.storage.journal import Journal
+from study.search.stored_claims import is_of_claims
 from study.tracking.read_studies import read_studies
 from tests.faults.victims import N_CONFIRMATIONS, N_EPOCHS, build_config, metrics_of
 

@@ -164,8 +164,7 @@ def test_lost_artifacts_are_written_again_and_told(victims, damaged, stages):
     folder = damaged((ARTIFACTS, "removed"))
     told = _again(victims, folder, stages)
     assert told == (
-        "artifacts of this study were lost and are written again: config.yaml, error.txt of trial 1. The plots and "
-        "the log follow."
+        "artifacts of this study were lost and are written again: config.yaml, error.txt of trial 1. The log follows."
     )
     errors = [*(folder / ARTIFACTS).rglob("error.txt")]
     assert [error.read_text().splitlines()[0] for error in errors] == ["it broke"]

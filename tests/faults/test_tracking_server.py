@@ -12,8 +12,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from study.cli import main
-from study.search.claims import is_of_claims
 from study.search.storage.journal import Journal
+from study.search.stored_claims import is_of_claims
 from study.tracking.read_studies import read_studies
 from tests.faults.looking import faults_of
 from tests.faults.victims import KILLED

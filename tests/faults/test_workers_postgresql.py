@@ -16,6 +16,9 @@ import optuna
 import pytest
 import sqlalchemy
 
+from study.search.claims import Claims
+from study.search.storage.postgresql import are_alive, open_postgresql
+from study.search.stored_claims import read_claims
 from study.tracking.read_studies import read_studies
 from tests.faults.crew import ROOT
 from tests.faults.database_server import needs_postgresql
@@ -65,6 +68,7 @@ def check(crew, url, *, n_trials):
     complete = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
     assert sorted(trial.user_attrs["trial_number"] for trial in complete) == list(range(n_trials))
     assert all(trial.state.is_finished() for trial in study.trials)
+    assert [each.study_name for each in storage.get_all_studies()] == ["tiny-mlp/adam"]
     storage.engine.dispose()
     (record,) = read_studies(f"sqlite:///{crew.folder}/mlruns/mlflow.db", "tiny-mlp")
     assert [run.number for run in record.trials] == list(range(n_trials))
@@ -106,6 +110,33 @@ def test_a_paused_worker_notices_that_its_trial_was_taken_over(crew, url):
     errors = "".join(path.read_text() for path in crew.folder.glob("stderr-*"))
     assert "1 of this worker's trials were taken over by others" in errors
     check(crew, url, n_trials=3)
+
+
+def test_the_claims_of_a_silent_worker_end_and_those_of_one_that_trains_no_trial_do_not(url):
+    options = {"study": "abc123", "stale_after_s": 1.0, "patience_s": 5.0}
+    with open_postgresql(url, **options) as other:
+        study_id = optuna.create_study(storage=other.optuna, study_name="x/y")._study_id
+        waiting = Claims(other, "x/y")
+        with open_postgresql(url, **options) as first:
+            claims = Claims(first, "x/y")
+            assert claims.take(["a", "b"], 2) == ["a", "b"]
+            claims.finish(but="b")
+            ends = time.monotonic() + 2.5
+            while time.monotonic() < ends:
+                assert waiting.take(["b"], 1) == []
+                assert are_alive(url, [], claiming=(study_id, {first.worker}), stale_after_s=1.0)
+                time.sleep(0.2)
+            assert first.worker.split(":")[1] in waiting.others_text()
+        time.sleep(1.5)  # without a last word, as after a kill
+        assert not are_alive(url, [], claiming=(study_id, {first.worker}), stale_after_s=1.0)
+        assert waiting.take(["b"], 1) == ["b"]
+        assert waiting.others_text() == ""
+        states = [(claim.key, claim.state) for claim in read_claims(other.optuna, study_id)]
+        assert states == [("a", "done"), ("b", "left"), ("b", "held")]
+        shown = other.optuna.get_study_system_attrs(study_id)
+        assert {name for name in shown if name.startswith("worker ")} == {
+            f"worker {each.worker}" for each in (first, other)
+        }
 
 
 def test_a_password_appears_in_no_message(crew, url):

@@ -289,9 +289,7 @@ def test_lost_artifacts_come_back_with_contents_of_before_and_the_last_line_of_e
     (line,) = _reopened(config)[0]
     paths = [contents_path(each.digest) for each in (config.contents, contents)]
     listed = ", ".join(["config.yaml", *paths, "error.txt of trial 3"])
-    assert line == (
-        f"artifacts of this study were lost and are written again: {listed}. The plots and the log follow."
-    )
+    assert line == (f"artifacts of this study were lost and are written again: {listed}. The log follows.")
     folder = config.stores.artifacts / config.experiment_name / study.info.run_id / "artifacts"
     assert Contents.from_json((folder / paths[1]).read_text()) == contents
     (error,) = config.stores.artifacts.rglob("error.txt")

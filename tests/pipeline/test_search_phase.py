@@ -203,12 +203,13 @@ def test_a_pruner_that_sees_nobody_is_told(searched, pruner, n_trials, told):
         assert "pruner=batch_quantile" in warnings[0]
 
 
-def test_a_vectorized_study_prunes_in_its_only_batch_and_again_the_same(compose, tmp_path):
+def test_a_vectorized_study_prunes_in_its_only_batch_and_again_the_same(compose, tmp_path, tensorboard):
     states = []
     for folder in ("a", "b"):
         config = compose(
             *("trainer=vectorized", "trainer.backend=jax", "pruner=successive_halving", "budget.n_trials=9"),
             *("budget.n_epochs=4", "budget.n_confirmations=0", "trainer.capacity=9"),
+            f"tracking.tensorboard={str(folder == 'b').lower()}",
             folder=tmp_path / folder,
         )
         run_anywhere(config)
@@ -216,4 +217,9 @@ def test_a_vectorized_study_prunes_in_its_only_batch_and_again_the_same(compose,
         states.append({run.number: (run.state, run.metrics["n_steps"]) for run in record.trials})
         assert {run.metrics["compiled_batch_size"] for run in record.trials} == {9}
     assert states[0] == states[1]
+    (written,) = (tmp_path / "b" / "mlruns" / "tensorboard" / config.experiment_name).iterdir()
+    for number, (_, n_steps) in states[0].items():
+        read, _ = tensorboard.scalars(written / f"trial-{number:03d}")
+        assert len(read["loss"]) == 4 * n_steps / max(n for _, n in states[0].values())
+        assert len(read["objective"]) == 1
     assert 3 <= [state for state, _ in states[0].values()].count("pruned") <= 8

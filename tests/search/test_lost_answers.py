@@ -83,6 +83,13 @@ class LosingStorage:
     def lost(self):
         return frozenset()
 
+    def appear(self, study_id):
+        self.appeared_in = study_id
+
+    def dead(self, workers, study_id):
+        assert study_id == self.appeared_in
+        return set(workers)
+
     def abandoned(self, running):
         return {trial_id for trial_id, worker in running.items() if worker is None or trial_id not in self.watched}
 

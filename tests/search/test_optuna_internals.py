@@ -1,5 +1,3 @@
-import sys
-
 import optuna
 import pytest
 
@@ -33,10 +31,3 @@ def test_a_database_is_found_behind_its_cache_and_nothing_else_is_taken_for_one(
     optuna_internals.database_of(cached).engine.dispose()
     with pytest.raises(TypeError, match="InMemoryStorage: expected a cached RDBStorage"):
         optuna_internals.database_of(optuna.storages.InMemoryStorage())
-
-
-def test_another_version_has_its_plots_imported_whole(monkeypatch):
-    monkeypatch.setattr(optuna, "__version__", "9.0")
-    assert optuna_internals.plot_function("slice") is optuna.visualization.plot_slice
-    optuna_internals.import_importance()
-    assert "optuna.importance" in sys.modules

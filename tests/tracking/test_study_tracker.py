@@ -338,12 +338,12 @@ def test_artifacts_lie_in_the_configured_folder(make_config, open_tracker, tmp_p
     config = make_config()
     (tmp_path / "run.log").write_text("a line")
     with open_tracker(config) as tracker:
-        tracker.artifact_text("<p>", "search.html")
+        tracker.artifact_text("<p>", "page.html")
         tracker.artifact_text('{"a": 1}', "plots/numbers.json")
         tracker.artifact_file(tmp_path / "run.log")
         run_id = tracker.run_id
     folder = config.stores.artifacts / "tiny-mlp" / run_id / "artifacts"
-    assert (folder / "search.html").read_text() == "<p>"
+    assert (folder / "page.html").read_text() == "<p>"
     assert json.loads((folder / "plots" / "numbers.json").read_text()) == {"a": 1}
     assert (folder / "run.log").read_text() == "a line"
 

@@ -9,6 +9,7 @@ from study.config.schema import Stores
 from study.core.errors import StudyError
 from study.core.names import name_fault
 from study.search.stored_searches import delete_searches, rename_searches
+from study.tracking.event_files import delete_event_files, move_event_files
 
 
 def delete_studies(stores: Stores, targets: Sequence[str]) -> list[StudyInStores]:
@@ -30,6 +31,8 @@ def delete_studies(stores: Stores, targets: Sequence[str]) -> list[StudyInStores
             if study.record is not None:
                 both.recorded.delete(study.record)
         delete_searches(both.stores, [study.search for study in studies if study.search is not None])
+        for study in studies:
+            delete_event_files(both.stores, study.experiment, study.name)
     return studies
 
 
@@ -55,6 +58,9 @@ def rename_studies(stores: Stores, target: str, name: str) -> None:
             if studies[0].record is not None:
                 both.recorded.rename(studies[0].record, name)
             rename_searches(both.stores, searches, name=name)
+        for study in studies:
+            new = (name, study.name) if target == study.experiment else (study.experiment, name)
+            move_event_files(both.stores, (study.experiment, study.name), new)
 
 
 def find_targets(both: BothStores, targets: Sequence[str]) -> list[StudyInStores]:

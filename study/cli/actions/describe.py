@@ -9,7 +9,7 @@ import numpy as np
 
 from study.core.entry_colors import entry_colors
 from study.core.names import typed_command
-from study.core.number_text import four_places, plus_minus, short_number
+from study.core.number_text import plus_minus, score_text, short_number
 from study.report.confirmed import divergence_text
 from study.report.pairing import decide_outcome
 from study.report.studies import ComparedExperiment, ComparedStudy
@@ -87,7 +87,7 @@ def _head(experiment: ComparedExperiment) -> tuple[str, ...]:
 
 def _cells(row: Row, experiment: ComparedExperiment) -> tuple[str, ...]:
     value = row.search_best if row.validation is None else row.validation
-    validation = "" if value is None else four_places(value) + (" (search)" if row.validation is None else "")
+    validation = "" if value is None else score_text(value) + (" (search)" if row.validation is None else "")
     trials = f"{row.n_trials} of {row.n_planned}" if row.n_trials < row.n_planned else str(row.n_trials)
     return (
         f"**{row.label}**" + (" (running)" if row.running else ""),

@@ -88,6 +88,23 @@ class SearchStorage(Protocol):
         """
         ...
 
+    def appear(self, study_id: int) -> None:
+        """Show the other workers of a study from now on that this one is alive, whether or not it trains trials.
+
+        Args:
+            study_id: Id of the study in the storage.
+        """
+        ...
+
+    def dead(self, workers: Collection[str], study_id: int) -> set[str]:
+        """Return those of the other workers that are dead, of those that appeared; call this inside `alone`.
+
+        Args:
+            workers: Names of the workers.
+            study_id: Id of the study in which they appeared.
+        """
+        ...
+
     def worker_text(self, worker: str | None) -> str:
         """Return the process of a worker in words, such as `process 4711 on node3`, and whether it is stopped.
 
@@ -178,19 +195,22 @@ def hold_storage(stores: Stores) -> AbstractContextManager[None]:
     return hold_local(stores.optuna_journal) if stores.optuna_journal.exists() else contextlib.nullcontext()
 
 
-def is_open(stores: Stores, *, digest: str, running: Collection[int]) -> bool:
+def is_open(stores: Stores, *, digest: str, running: Collection[int], claiming: tuple[int, Collection[str]]) -> bool:
     """Return whether a living worker has a study open.
 
     Args:
         stores: The places of results.
         digest: The study's digest.
-        running: Ids of the trials, and of the claims, that have not ended.
+        running: Ids of the trials that have not ended, and of such claims of an earlier version.
+        claiming: Id of the study, and the names of the workers that hold its claims.
 
     Raises:
         StoreError: The server cannot be reached.
     """
     if stores.optuna_url is not None:
-        return bool(running) and are_alive(stores.optuna_url, running, stale_after_s=stores.stale_after_s)
+        if not running and not claiming[1]:
+            return False
+        return are_alive(stores.optuna_url, running, claiming=claiming, stale_after_s=stores.stale_after_s)
     assert stores.optuna_journal is not None
     return has_workers(stores.optuna_journal, study=digest)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import optuna
@@ -118,6 +118,23 @@ class LocalStorage:
         """
         dead = {worker for worker in set(running.values()) if worker is None or not self._is_alive(worker)}
         return {trial_id for trial_id, worker in running.items() if worker in dead}
+
+    def appear(self, study_id: int) -> None:
+        """Do nothing: the lock shows that the worker is alive.
+
+        Args:
+            study_id: Id of the study in the storage.
+        """
+
+    def dead(self, workers: Collection[str], study_id: int) -> set[str]:
+        """Return those of the other workers that are dead.
+
+        Args:
+            workers: Names of the workers.
+            study_id: Id of the study in the storage.
+        """
+        del study_id
+        return {worker for worker in workers if not self._is_alive(worker)}
 
     def worker_text(self, worker: str | None) -> str:
         """Return the process of a worker in words, and whether it is stopped.

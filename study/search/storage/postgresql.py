@@ -12,17 +12,17 @@ import platform
 import threading
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
 
 import optuna
 import sqlalchemy
-from sqlalchemy.exc import SQLAlchemyError
 
 from study.core.database_errors import answers
 from study.core.errors import StoreAwayError, StoreError
 from study.core.machine import process_on
 from study.core.outages import SHORT_PATIENCE_S, Outage, Result, reason_of_outage
 from study.search.optuna_internals import database_of
+from study.search.storage.database_access import locked, open_database, open_engine
+from study.search.storage.heartbeats import alive, appear, beat, begin, silent
 from study.search.storage.server_errors import PostgresqlAwayError, postgresql_errors
 
 # Heartbeats that a worker sends within `stale_after_s`.
@@ -30,36 +30,8 @@ _BEATS = 4
 # Longest time between two heartbeats while the server is away, in seconds.
 _BEATS_AGAIN_S = 1.0
 _CREATING = 0x6F7074756E61  # any number; it names the lock for making tables and studies
-# The server compares all times, in one time zone that does not depend on a client's environment.
-# A worker that is paused while it holds a lock loses the lock after ten minutes.
-_CONNECT = {
-    "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=10min",
-    "connect_timeout": 10,
-    # A machine that is gone, or a cable: the connection is lost within a minute instead of two hours.
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,
-}
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 _STILL_THERE = sqlalchemy.text("SELECT 1")
-_LOCK = sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)")
-# The tables below are those of Optuna 5.0; `check_version` refuses another Optuna before a database is opened.
-_BEGIN = sqlalchemy.text(
-    "INSERT INTO trial_heartbeats (trial_id, heartbeat) VALUES (:trial_id, LOCALTIMESTAMP) "
-    "ON CONFLICT (trial_id) DO UPDATE SET heartbeat = LOCALTIMESTAMP"
-)
-_BEAT = sqlalchemy.text(
-    "UPDATE trial_heartbeats AS h SET heartbeat = LOCALTIMESTAMP FROM trials AS t "
-    "WHERE t.trial_id = h.trial_id AND t.state = 'RUNNING' AND h.trial_id = ANY(:trial_ids) RETURNING h.trial_id"
-)
-# After a start of the server, its workers have the time for a first heartbeat.
-_SILENT = sqlalchemy.text(
-    "SELECT t.trial_id FROM trials AS t LEFT JOIN trial_heartbeats AS h ON t.trial_id = h.trial_id "
-    "WHERE t.trial_id = ANY(:trial_ids) AND t.state = 'RUNNING' "
-    "AND (h.heartbeat IS NULL OR h.heartbeat < LOCALTIMESTAMP - make_interval(secs => :stale_after_s) "
-    "AND pg_postmaster_start_time() < CURRENT_TIMESTAMP - make_interval(secs => :stale_after_s))"
-)
 
 
 class PostgresqlStorage:
@@ -81,14 +53,15 @@ class PostgresqlStorage:
         self._url, self._stale_after_s = url, stale_after_s
         self._key = int(study, 16)
         # A second engine, since Optuna's own gives each thread only one connection.
-        self._engine = _engine(url)
-        with _lock(self._engine, _CREATING):  # one worker makes the tables
-            self.optuna: optuna.storages.BaseStorage = _optuna_storage(url, pool_pre_ping=True)
+        self._engine = open_engine(url)
+        with locked(self._engine, _CREATING):  # one worker makes the tables
+            self.optuna: optuna.storages.BaseStorage = open_database(url, pool_pre_ping=True)
         sqlalchemy.event.listen(database_of(self.optuna).engine, "before_cursor_execute", self._check_lock)
         meanwhile = "Training goes on meanwhile. "
         self._outage = Outage("PostgreSQL", patience_s=patience_s, meanwhile=meanwhile, away=PostgresqlAwayError)
         self._here = _OfThread()
         self._watched: set[int] = set()
+        self._appeared_in: int | None = None
         self._lost: set[int] = set()
         self._changing = threading.Lock()
         self._stopped = threading.Event()
@@ -167,7 +140,7 @@ class PostgresqlStorage:
             trial_id: Id of the trial in the storage.
         """
         with self._engine.begin() as connection:
-            connection.execute(_BEGIN, {"trial_id": trial_id})
+            begin(connection, trial_id)
         with self._changing:
             self._watched.add(trial_id)
 
@@ -199,8 +172,32 @@ class PostgresqlStorage:
         if self._outage.is_recent(self._stale_after_s):
             return unnamed
         with self._engine.connect() as connection:
-            values = {"trial_ids": list(running), "stale_after_s": self._stale_after_s}
-            return unnamed | set(connection.execute(_SILENT, values).scalars())
+            return unnamed | silent(connection, running, stale_after_s=self._stale_after_s)
+
+    def appear(self, study_id: int) -> None:
+        """Begin to send heartbeats of this worker, apart from those for its trials.
+
+        Args:
+            study_id: Id of the study in the storage.
+        """
+        with self._engine.begin() as connection:
+            appear(connection, self.worker, study_id=study_id)
+        with self._changing:
+            self._appeared_in = study_id
+
+    def dead(self, workers: Collection[str], study_id: int) -> set[str]:
+        """Return those of the other workers that are dead.
+
+        After an outage, the other workers first have the time for a heartbeat.
+
+        Args:
+            workers: Names of the workers.
+            study_id: Id of the study in which they appeared.
+        """
+        if self._outage.is_recent(self._stale_after_s):
+            return set()
+        with self._engine.connect() as connection:
+            return set(workers) - alive(connection, workers, study_id=study_id, stale_after_s=self._stale_after_s)
 
     def worker_text(self, worker: str | None) -> str:
         """Return the process of a worker in words, and whether it is stopped, if it runs on this machine."""
@@ -217,7 +214,7 @@ class PostgresqlStorage:
     @contextlib.contextmanager
     def _locked(self, key: int) -> Iterator[None]:
         """Hold a lock; a write of Optuna in the block fails once the lock is lost."""
-        with _lock(self._engine, key) as connection:
+        with locked(self._engine, key) as connection:
             self._here.lock = connection
             try:
                 yield
@@ -251,9 +248,11 @@ class PostgresqlStorage:
 
     def _send_heartbeats(self) -> None:
         with self._changing:
-            watched = sorted(self._watched)
+            watched, appeared_in = sorted(self._watched), self._appeared_in
         with postgresql_errors(self._url), self._engine.begin() as connection:
-            arrived = set(connection.execute(_BEAT, {"trial_ids": watched}).scalars())
+            arrived = beat(connection, watched)
+            if appeared_in is not None:
+                appear(connection, self.worker, study_id=appeared_in)
         with self._changing:
             self._lost |= self._watched & (set(watched) - arrived)
 
@@ -325,12 +324,12 @@ def read_postgresql(url: str) -> optuna.storages.BaseStorage | None:
         StoreError: The server cannot be reached, or refuses the connection.
     """
     with postgresql_errors(url):
-        engine = _engine(url)
+        engine = open_engine(url)
         with engine.connect() as connection:
             is_made = sqlalchemy.inspect(connection).has_table("studies")
         engine.dispose()
         # Without a pool, no connection stays open.
-        return _optuna_storage(url, poolclass=sqlalchemy.NullPool) if is_made else None
+        return open_database(url, poolclass=sqlalchemy.NullPool) if is_made else None
 
 
 @contextlib.contextmanager
@@ -344,54 +343,33 @@ def hold_postgresql(url: str) -> Iterator[None]:
         StoreError: The server failed in the block.
     """
     with postgresql_errors(url):
-        engine = _engine(url)
+        engine = open_engine(url)
         try:
-            with _lock(engine, _CREATING):
+            with locked(engine, _CREATING):
                 yield
         finally:
             engine.dispose()
 
 
-def are_alive(url: str, trial_ids: Collection[int], *, stale_after_s: float) -> bool:
-    """Return whether a worker still sends heartbeats for one of some running trials.
+def are_alive(
+    url: str, trial_ids: Collection[int], *, claiming: tuple[int, Collection[str]], stale_after_s: float
+) -> bool:
+    """Return whether a worker still sends heartbeats for one of some running trials, or for its claims.
 
     Args:
         url: Address of the database.
         trial_ids: Ids of the running trials.
+        claiming: Id of the study, and the names of the workers that hold its claims.
         stale_after_s: Time without a heartbeat after which a worker counts as dead, in seconds.
 
     Raises:
         StoreError: The server cannot be reached, or refuses the connection.
     """
+    study_id, workers = claiming
     with postgresql_errors(url):
-        engine = _engine(url)
+        engine = open_engine(url)
         with engine.connect() as connection:
-            values = {"trial_ids": list(trial_ids), "stale_after_s": stale_after_s}
-            silent = set(connection.execute(_SILENT, values).scalars())
+            heard = set(trial_ids) - silent(connection, trial_ids, stale_after_s=stale_after_s)
+            heard_of = alive(connection, workers, study_id=study_id, stale_after_s=stale_after_s)
         engine.dispose()
-        return bool(set(trial_ids) - silent)
-
-
-def _optuna_storage(url: str, **engine_kwargs: Any) -> optuna.storages.BaseStorage:
-    # No heartbeat_interval: with ask and tell Optuna sends none, and warns at every trial that it does not.
-    return optuna.storages.get_storage(
-        optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": _CONNECT, **engine_kwargs})
-    )
-
-
-def _engine(url: str) -> sqlalchemy.Engine:
-    return sqlalchemy.create_engine(url, connect_args=_CONNECT, pool_pre_ping=True)
-
-
-@contextlib.contextmanager
-def _lock(engine: sqlalchemy.Engine, key: int) -> Iterator[sqlalchemy.Connection]:
-    """Hold a lock of the server. The lock ends with the connection, also if the process dies."""
-    connection = engine.connect()
-    try:
-        connection.execute(_LOCK, {"key": key})
-        yield connection
-    finally:
-        # A connection that was lost has ended the lock; the writes of the block came before, or they failed.
-        with contextlib.suppress(SQLAlchemyError):
-            connection.rollback()
-            connection.close()
+        return bool(heard or heard_of)

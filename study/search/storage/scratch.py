@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 
 import optuna
@@ -72,6 +72,23 @@ class ScratchStorage:
             running: Names of the workers, by id of the trial.
         """
         del running
+        return set()
+
+    def appear(self, study_id: int) -> None:
+        """Do nothing: there are no other workers.
+
+        Args:
+            study_id: Id of the study in the storage.
+        """
+
+    def dead(self, workers: Collection[str], study_id: int) -> set[str]:
+        """Return the workers that are dead: none.
+
+        Args:
+            workers: Names of the workers.
+            study_id: Id of the study in the storage.
+        """
+        del workers, study_id
         return set()
 
     def worker_text(self, worker: str | None) -> str:

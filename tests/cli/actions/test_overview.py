@@ -65,7 +65,7 @@ def test_the_table_shows_divergence_and_no_interval_of_two_seeds(monkeypatch, ca
 def test_a_study_that_no_living_worker_has_open_is_abandoned(monkeypatch, capsys, status, has_worker, shown):
     recorded = replace(study("val_accuracy"), status=status)
     monkeypatch.setattr(overview, "read_studies", lambda *_, **__: [recorded])
-    monkeypatch.setattr(overview, "_with_worker", lambda _: has_worker)
+    monkeypatch.setattr(overview, "with_worker", lambda _: has_worker)
     overview.show_studies({("sqlite:///nowhere", "e")})
     out = capsys.readouterr().out
     assert f"| {shown} " in out
