@@ -52,7 +52,6 @@ def describe(
     """
     rows = summarize(experiment) if rows is None else rows
     found = answer(experiment, decide_outcome(experiment), rows) if found is None else found
-    ordered = sorted(rows, key=lambda row: _order(row, experiment.metric.sign))
     labels = [entry.label for entry in experiment.entries]
     colors = dict(zip(labels, entry_colors([entry.optimizer for entry in experiment.entries]), strict=True))
     headline, colon, _ = found.sentences[0].partition(": ")
@@ -60,7 +59,7 @@ def describe(
         # MLflow shows the first line alone until a person opens the description.
         headline=headline + ("." if colon else ""),
         sentences=found.sentences if colon else found.sentences[1:],
-        table=[_head(experiment), *(_cells(row, experiment) for row in ordered)],
+        table=[_head(experiment), *(_cells(row, experiment) for row in rows)],
         below=[
             f"Best first, by {experiment.metric.name} over the confirmations of the tuned configurations. "
             f"`{typed_command('compare', experiment.name)}` writes the page with figures, tests and cautions."
@@ -69,14 +68,6 @@ def describe(
         ranges=_ranges(experiment),
     )
     return write_note(tracking_uri, experiment.name, note, connections=connections)
-
-
-def _order(row: Row, sign: float) -> tuple[int, float, str]:
-    """Return the key of the protocol's choice: by validation over confirmations, then by that of the search."""
-    for place, value in enumerate((row.validation, row.search_best)):
-        if value is not None and not math.isnan(value):
-            return place, -sign * value, row.label
-    return 2, 0.0, row.label
 
 
 def _head(experiment: ComparedExperiment) -> tuple[str, ...]:
