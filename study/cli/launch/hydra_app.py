@@ -314,7 +314,7 @@ def run_job(
 def _run(
     own: DictConfig, telling: Collection[str], checked: Checked, chosen: ChosenTrainers, up_to: UpTo | None
 ) -> StudyOutcome | None:
-    with status_line("study run: loading MLflow and Optuna"):
+    with status_line("study run: loading MLflow and Optuna") if _runs_here() else contextlib.nullcontext():
         from study.cli.launch.child_process import run_anywhere
     from study.core.log_capture import captured
 
