@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from study.cli.paragraphs import write_paragraphs
 from study.cli.working_directory import check_home, import_nothing_from_working_directory, working_directory
 from study.core.errors import StudyError, limit_errors
 from study.core.garbage import collect_rarely
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _help()
             return int(importlib.import_module(_MODULES.get(command, f"study.cli.{command}")).main(rest))
     except StudyError as error:
-        sys.stderr.write(f"study {command}: {error}\n")
+        write_paragraphs([f"study {command}: {error}"], stream=sys.stderr, hanging="  ")
         return error.exit_status
     except KeyboardInterrupt as stop:
         goes_on = " Run the same command again to continue." if command == "run" else ""

@@ -25,7 +25,9 @@ def main(arguments: list[str]) -> int:
         stores = find_stores(options)
         from study.cli.actions.watch import watch
 
-    watch(stores, options.experiments)
+    # Another store of MLflow may belong to another search than that of the folder.
+    knows_search = options.tracking_uri is None or options.optuna_url is not None
+    watch(stores, options.experiments, knows_search=knows_search)
     return 0
 
 

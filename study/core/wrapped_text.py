@@ -17,10 +17,10 @@ def wrapped(text: str, *, width: int, indent: str = "", hanging: str | None = No
     which the terminal breaks, so that copying it gives one line.
 
     Args:
-        text: The text, without control characters. Its line ends stay.
+        text: The text, without control characters. Its line ends stay, and the blanks at the start of its lines.
         width: Width of the terminal, in cells.
-        indent: The start of the first line. Default: empty.
-        hanging: The start of each further line. None (the default): `indent`.
+        indent: The start of each line of the text. Default: empty.
+        hanging: The start of the further lines into which one is broken. None (the default): `indent`.
 
     >>> wrapped("one two three", width=8, indent="- ", hanging="  ")
     ['- one', '  two', '  three']
@@ -29,12 +29,12 @@ def wrapped(text: str, *, width: int, indent: str = "", hanging: str | None = No
     lines: list[str] = []
     for part in text.split("\n"):
         lead = part[: len(part) - len(part.lstrip(" "))]  # as of a traceback
-        line = start = (hanging if lines else indent) + lead
+        line = start = indent + lead
         for word in _WORDS.findall(part):
             gap = "" if line == start else " "
             if gap and n_cells(line) + 1 + n_cells(word) > width:
                 lines.append(line)
-                line, start, gap = hanging + word, hanging, ""
+                line, start, gap = hanging + lead + word, hanging + lead, ""
             else:
                 line += gap + word
         lines.append(line)

@@ -106,6 +106,7 @@ class Progress:
         compiles: True if the trainer compiles programs. Default True.
         is_round: The study only goes on with further confirmations. Default False.
         n_ended: Number of trials that have ended since `started`. Default 0.
+        n_others: Number of trials that other workers have ended since `started`. Default 0.
         n_confirmed: Number of confirmations that have ended since `started`. Default 0.
         best: The best trial so far. None (the default): no trial has completed.
         running: The trials and confirmations that run now, by kind and number. Default: empty.
@@ -125,6 +126,7 @@ class Progress:
     compiles: bool = True
     is_round: bool = False
     n_ended: int = 0
+    n_others: int = 0
     n_confirmed: int = 0
     best: BestTrial | None = None
     running: dict[tuple[Kind, int], Running] = field(default_factory=dict)
@@ -137,8 +139,8 @@ class Progress:
 
     @property
     def n_left(self) -> int:
-        """Number of trials and confirmations to run from `started` on."""
-        n_trials = 0 if self.is_round else max(self.n_trials - self.n_done, self.n_ended)
+        """Number of trials and confirmations to run here from `started` on."""
+        n_trials = 0 if self.is_round else max(self.n_trials - self.n_done - self.n_others, self.n_ended)
         return n_trials + max(self.n_confirmations, self.n_confirmed)
 
     @property
@@ -183,7 +185,7 @@ class Progress:
         """Return the parts of the study that are or will be trained, with what is done of each."""
         trials = [trial.share for (kind, _), trial in self.running.items() if kind == "trial"]
         confirmations = [trial.share for (kind, _), trial in self.running.items() if kind != "trial"]
-        n_before = min(self.n_done, self.n_trials)
+        n_before = min(self.n_done + self.n_others, self.n_trials)
         search = Bar("search", done=n_before + self.n_ended + sum(trials), n=max(self.n_trials, 1), of="trials")
         search = replace(search, n_ended=n_before + self.n_ended)
         title = "further confirmations" if self.is_round else "confirmations"

@@ -232,13 +232,17 @@ class View:
                 known = self._progress.running.get((kind, number), Running())
                 self._progress.running[kind, number] = replace(known, state=state)
 
-    def trials_ended(self, kind: Kind, ended: Sequence[Ended], *, best: BestTrial | None) -> None:
+    def trials_ended(
+        self, kind: Kind, ended: Sequence[Ended], *, best: BestTrial | None, n_spent: int | None = None
+    ) -> None:
         """End trials or confirmations, those of a batch together.
 
         Args:
             kind: `trial`, or the setting that is confirmed.
             ended: The ends, at least one.
             best: The best trial so far; None: no trial has completed.
+            n_spent: Number of trials of the study that have ended, those of all workers. None (the default): those
+                before the start and those ended here.
         """
         with self._changes():
             progress = self._progress
@@ -246,6 +250,8 @@ class View:
                 return
             progress.end(kind, [one.number for one in ended], now=time.monotonic())
             progress.best = best
+            if n_spent is not None:
+                progress.n_others = max(n_spent - progress.n_done - progress.n_ended, 0)
         best_text = f"; {progress.best_text()}" if kind == "trial" else ""
         each = self._each_trial and len(ended) <= MOST_SHOWN
         of = f"{progress.name}: " if progress.place[1] > 1 else ""  # several may write to one terminal or file

@@ -106,6 +106,7 @@ def show_ended(context: StudyContext, kind: Kind, ended: Scored) -> None:
             for r, value in ended
         ],
         best=context.search.best(),
+        n_spent=context.search.n_spent,
     )
     failed = [result for result, _ in ended if result.state == "failed"]
     title = "trial" if kind == "trial" else f"confirmation ({kind})"

@@ -5,11 +5,17 @@ import os
 import pty
 import struct
 import subprocess
+import sys
 import termios
 import threading
 import time
 
 import pyte
+
+# Makes the terminal the one that sends Ctrl-C. Between fork and exec, this would warn if JAX is loaded here.
+_CONTROLLED = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 class OnScreen:
@@ -26,8 +32,8 @@ class OnScreen:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self._process = subprocess.Popen(
-            command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), **options,
+            [sys.executable, "-c", _CONTROLLED, *command],
+            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, **options,
         )  # fmt: skip
         os.close(theirs)
         self._reader = threading.Thread(target=self._read)

@@ -192,6 +192,16 @@ def test_a_compilation_that_is_still_ahead_is_left_out_and_said_to_be(clock):
     assert "building and compiling: 5 s; then about 4 s left" in drawn(view)
 
 
+def test_trials_of_other_workers_count_in_the_bar_and_not_in_the_time_left(clock):
+    view = begun(n_trials=10, n_confirmations=0)
+    train(view, clock, 0, seconds=1.0)
+    view.trial_started("trial", 1)
+    clock.value += 2.0
+    view.trials_ended("trial", [Ended(number=1, state="complete", objective=0.5)], best=None, n_spent=6)
+    assert "6 of 10 trials" in drawn(view)
+    assert "about 8 s left" in drawn(view)  # four trials of two seconds
+
+
 def test_a_study_that_goes_on_shows_the_best_of_before():
     view = View([].append, each_trial=False)
     best = BestTrial(number=2, point={}, objective=0.75)

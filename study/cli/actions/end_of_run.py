@@ -70,14 +70,19 @@ def under_tables(
         ours = [record for record in latest_of_settings(records) if record.settings_id in limits]
         lines = [line for record in ours for line in lost_results(record, limit_s=limits[record.settings_id])]
         lost |= any(without_result(record) for record in ours)
-        compared = answer_of(uri, name, records, connections=connections)
+        compared = answer_of(uri, name, records, connections=connections, describes=True)
         lacking = [Paragraph(text=line) for line in lines]
         found[uri, name] = replace(compared, paragraphs=(*lacking, *compared.paragraphs))
     return found, lost
 
 
 def answer_of(
-    uri: str, name: str, records: Sequence[StudyRecord], *, connections: Connections | None = None
+    uri: str,
+    name: str,
+    records: Sequence[StudyRecord],
+    *,
+    connections: Connections | None = None,
+    describes: bool = False,
 ) -> UnderTable:
     """Return the answer of an experiment's comparison, with its serious cautions, as it stands under the table.
 
@@ -86,11 +91,13 @@ def answer_of(
         name: Name of the experiment.
         records: Its studies, with or without trials.
         connections: The command's connections. None (the default): open new ones.
+        describes: Write the answer to MLflow's description of the experiment too. Default False: the store is only
+            read.
     """
     if sum(n_ended(record) for record in records) > _MOST_TRIALS:
         told = f"There are too many trials to read here: `{typed_command('compare', name)}` has the answer."
         return UnderTable(paragraphs=(Paragraph(text=told),))
-    closing, cautions = _compared(uri, name, connections or Connections())
+    closing, cautions = _compared(uri, name, connections or Connections(), describes=describes)
     return UnderTable(paragraphs=tuple(_paragraphs(closing, cautions)), is_open=closing.is_open)
 
 
@@ -164,7 +171,7 @@ def _advice(counts: Mapping[str, int], record: StudyRecord) -> str:
     return "Raise budget.time_limit_s, and start the same command again."
 
 
-def _compared(uri: str, name: str, connections: Connections) -> tuple[ClosingLines, list[Caution]]:
+def _compared(uri: str, name: str, connections: Connections, *, describes: bool) -> tuple[ClosingLines, list[Caution]]:
     """Return the answer of the comparison, its price, and the serious cautions of its page.
 
     Cautions about studies that cannot be compared come first, and there is no answer then.
@@ -181,7 +188,7 @@ def _compared(uri: str, name: str, connections: Connections) -> tuple[ClosingLin
     ]
     compared = latest_of_settings(records) if reasons else records
     gathered = gather(name, compared, digests=digests, read_histories=lambda *_: {}, force=bool(reasons))
-    if not reasons:
+    if describes and not reasons:
         describe(uri, gathered, connections=connections)
     closing = ClosingLines() if reasons else closing_lines(gathered)
     return closing, [*refused, *serious_cautions(gathered)]

@@ -38,19 +38,28 @@ _MOST_DRAWN = 3
 Key = tuple[str, str]
 
 
-def watch(stores: Stores, experiments: Sequence[str], *, idle_s: float = IDLE_S, pause_s: float = _PAUSE_S) -> None:
+def watch(
+    stores: Stores,
+    experiments: Sequence[str],
+    *,
+    knows_search: bool = True,
+    idle_s: float = IDLE_S,
+    pause_s: float = _PAUSE_S,
+) -> None:
     """Show the progress of running studies until none runs, then the tables of their experiments.
 
     Args:
         stores: The places of results, which are only read.
         experiments: Names of experiments; empty: all.
+        knows_search: The store of searches is that of these studies, so it knows whether one has a worker. Default
+            True; otherwise a study runs as long as MLflow says so.
         idle_s: Time without a running study after which this ends, in seconds. Default 20.
         pause_s: Time between two looks at the stores, in seconds. Default 1.5.
 
     Raises:
         StudyError: The store has no experiment of a given name, or cannot be read.
     """
-    watching = _Watching(stores, experiments)
+    watching = _Watching(stores, experiments, knows_search=knows_search)
     watching.look()
     if watching.running:
         try:
@@ -98,14 +107,16 @@ class _Watching:
     Args:
         stores: The places of results.
         experiments: Names of experiments; empty: all.
+        knows_search: The store of searches is that of these studies.
 
     Attributes:
         running: Progress of the studies that run, by experiment and name.
         idle_until: Time at which the watching ends, in seconds of the monotonic clock; None while a study runs.
     """
 
-    def __init__(self, stores: Stores, experiments: Sequence[str]) -> None:
+    def __init__(self, stores: Stores, experiments: Sequence[str], *, knows_search: bool) -> None:
         self._stores, self._chosen = stores, [*experiments]
+        self._searches = [partial(list_searches, stores)] if knows_search else []
         self._connections = Connections()
         self.running: dict[Key, Progress] = {}
         self.idle_until: float | None = None
@@ -129,7 +140,7 @@ class _Watching:
         names = self._chosen or list(known)
         records = {name: read_studies(uri, name, trials=False, connections=self._connections) for name in names}
         is_any = any(record.status == "RUNNING" for found in records.values() for record in found)
-        has_worker = with_worker([partial(list_searches, self._stores)]) if is_any else {}
+        has_worker = with_worker(self._searches) if is_any else {}
         before, self.running = self.running, {}
         for name, found in records.items():
             for record in found:
@@ -193,9 +204,7 @@ class _Watching:
             )
             for name in names
         }
-        show_studies(
-            under.keys(), searches=[partial(list_searches, self._stores)], connections=connections, under=under
-        )
+        show_studies(under.keys(), searches=self._searches, connections=connections, under=under)
 
 
 @contextmanager

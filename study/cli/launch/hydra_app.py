@@ -30,6 +30,7 @@ from study.cli.launch.own_defaults import keys_of_defaults, used_defaults
 from study.cli.launch.progress_of_command import checking_text, in_its_place, tell_studies
 from study.cli.launch.setting_names import setting_faults
 from study.cli.launch.words import flag_parser
+from study.cli.paragraphs import write_paragraphs
 from study.config.known_keys import unknown_keys
 from study.core.errors import ConfigError, Fault, StudyError, limit_errors
 from study.core.interrupt import Stopped, job_of_launcher, passed_to_children
@@ -301,7 +302,7 @@ def run_job(
             raise
         raise JobError(f"stopped by {stopped}. Run the same command again to continue the study.") from None
     except StudyError as error:  # Hydra would print a traceback, and end with another status
-        sys.stderr.write(f"study run: {error}\n")
+        write_paragraphs([f"study run: {error}"], stream=sys.stderr, hanging="  ")
         if not _runs_here():
             raise JobError(str(error)) from None  # to a launcher, a process that exits is a lost machine
         raise SystemExit(error.exit_status) from error
@@ -313,7 +314,7 @@ def run_job(
 def _run(
     own: DictConfig, telling: Collection[str], checked: Checked, chosen: ChosenTrainers, up_to: UpTo | None
 ) -> StudyOutcome | None:
-    with status_line("study run: loading MLflow and Optuna"):
+    with status_line("study run: loading MLflow and Optuna") if _runs_here() else contextlib.nullcontext():
         from study.cli.launch.child_process import run_anywhere
     from study.core.log_capture import captured
 

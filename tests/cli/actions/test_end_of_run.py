@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from study.cli.actions import end_of_run, overview
-from study.cli.actions.end_of_run import lost_results, n_ended, show_end, without_result
+from study.cli.actions.end_of_run import answer_of, lost_results, n_ended, show_end, without_result
 from study.core.records import StudyRecord
 from study.run import run_study
 
@@ -47,7 +47,9 @@ def test_a_search_that_its_time_limit_cut_is_said():
     assert not without_result(record(status="RUNNING"))
 
 
-def test_studies_that_diverged_and_differences_of_an_experiment_are_said(compose, tmp_path, empty_store, capsys):
+def test_studies_that_diverged_and_differences_of_an_experiment_are_said(
+    compose, tmp_path, empty_store, capsys, monkeypatch
+):
     (tmp_path / "mlruns").mkdir()
     shutil.copy(empty_store, tmp_path / "mlruns" / "mlflow.db")
     words = ("budget.n_trials=2", "budget.n_confirmations=0", "experiment_name=e", "model.hidden=[4]")
@@ -71,6 +73,8 @@ def test_studies_that_diverged_and_differences_of_an_experiment_are_said(compose
     assert "none of its" not in shown  # said of this command's studies alone
     assert f"  Unequal training: The studies trained for different lengths: 2 epochs for {outcomes[0].name}" in shown
     assert f"  Unequal batch sizes: The studies have different batch sizes: 32 for {outcomes[0].name}" in shown
+    monkeypatch.setattr(end_of_run, "describe", lambda *_, **__: pytest.fail("a reader wrote into the store"))
+    assert answer_of(kept.stores.tracking_uri, "e", []).paragraphs
 
 
 def test_trials_of_a_large_experiment_are_not_read(monkeypatch, capsys, compose):
