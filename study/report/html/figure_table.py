@@ -91,11 +91,11 @@ def text_columns(rows: Sequence[Sequence[str]]) -> frozenset[int]:
     )
 
 
-def _place_in_table(trace: Mapping[str, Any], figure: Figure) -> tuple[bool, float]:
-    """Return a key that puts intervals first, and rows of a figure from top to bottom."""
+def _place_in_table(trace: Mapping[str, Any], figure: Figure) -> tuple[bool, bool, float]:
+    """Return a key that puts intervals first and lines without a hover last, and rows of a figure from top to bottom."""
     y = trace["y"]
     has_rows = "tickvals" in figure.y and len(y) > 0 and _is_number(y[0]) and not isinstance(y[0], str)
-    return "error_x" not in trace, -float(y[0]) if has_rows else 0.0
+    return "error_x" not in trace, "hovertemplate" not in trace, -float(y[0]) if has_rows else 0.0
 
 
 def _is_readable(trace: Mapping[str, Any], figure: Figure) -> bool:

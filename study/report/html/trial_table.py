@@ -77,7 +77,7 @@ def trial_table(comparison: Comparison, *, link: str, most_rows: int = _MOST_ROW
         "state",
         f"validation {metric.spoken}",
         *map(label_of, names),
-        "training, s",
+        "seconds of training",
     )
     rows = tuple(
         TrialTableRow(
