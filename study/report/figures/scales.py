@@ -19,6 +19,7 @@ _LEAST_SPAN = 4e-3  # in the unit of a share, or as a share of the best value
 # A share from here on is hard to read on a linear axis that also shows small ones.
 _NEAR_ONE = 0.9
 _WIDE = 0.25
+_DECADES = 1e3
 _NICE = (
     *(0.5, 0.9, 0.1, 0.99, 0.01, 0.999, 0.001, 0.9999, 1e-4, 0.95, 0.05, 0.995, 0.005, 0.8, 0.2, 0.98, 0.02),
     *(0.7, 0.3, 0.97, 0.998, 0.6, 0.4, 0.93, 0.85),
@@ -81,6 +82,17 @@ def is_better_as_logit(values: Floats, metric: ObjectiveMetric) -> bool:
     low, high = float(finite.min()), float(finite.max())
     near = high >= _NEAR_ONE if metric.direction == "maximize" else low <= 1 - _NEAR_ONE
     return near and high - low > _WIDE
+
+
+def is_better_as_log(values: Floats, metric: ObjectiveMetric) -> bool:
+    """Return True for positive values without an upper bound, such as losses, over more than three decades.
+
+    Args:
+        values: The values to draw.
+        metric: The metric of the values.
+    """
+    finite = values[np.isfinite(values)]
+    return bool(not metric.is_share and finite.size and finite.min() > 0 and finite.max() / _DECADES > finite.min())
 
 
 def logit_axis(values: Floats, *, pad: float = 2 * _PAD) -> dict[str, Any]:

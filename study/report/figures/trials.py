@@ -11,7 +11,7 @@ import numpy as np
 from study.core.number_text import short_number
 from study.report.figures.figure import MOST_MARKERS, Figure, Floats
 from study.report.figures.hyperparameters import trials_axis
-from study.report.figures.scales import is_better_as_logit
+from study.report.figures.scales import is_better_as_log, is_better_as_logit
 from study.report.figures.style import Style
 from study.report.objective_metric import ObjectiveMetric
 from study.report.trial_rows import TrialRow
@@ -66,12 +66,13 @@ def trials_figure(rows: Sequence[TrialRow], metric: ObjectiveMetric, look: Mappi
 def _axis_and_edge(scores: Floats, metric: ObjectiveMetric) -> tuple[dict[str, Any], tuple[float, float], float]:
     """Return the axis of the results, the lowest and the highest that it shows, and the place of the others.
 
-    Shares on a scale of logits are all shown, and so are results that are not far from one another.
+    Results on a scale of logits or logarithms are all shown, and so are those that are not far from one another.
     """
     signed = metric.sign * scores
     worst, middle, best = (float(end) for end in np.quantile(signed, (0.0, 0.5, 1.0)))
     behind = best - _TIMES * (best - middle)
-    if is_better_as_logit(scores, metric) or not worst < behind < best:
+    is_bent = is_better_as_logit(scores, metric) or is_better_as_log(scores, metric)
+    if is_bent or not worst < behind < best:
         behind = worst
     shown = scores[signed >= behind]
     axis, edge = trials_axis(shown, metric)

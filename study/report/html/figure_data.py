@@ -15,6 +15,7 @@ from jinja2.utils import htmlsafe_json_dumps
 
 # Of every number, and of the span of its list: more than a screen shows, also of values that differ little.
 _DIGITS = 5
+_ANY = -400  # decimals: fewer than a float has digits before its point
 # Characters from which the text is compressed. Hovers repeat themselves, so it shrinks to a tenth.
 _LONGEST_PLAIN = 200_000
 
@@ -64,9 +65,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         finite = [item for item in value if isinstance(item, float) and math.isfinite(item)]
         span = max(finite) - min(finite) if finite else 0.0
-        decimals = _DIGITS - 1 - math.floor(math.log10(span)) if span > 0 else 0
+        decimals = _DIGITS - 1 - math.floor(math.log10(span)) if 0 < span < math.inf else _ANY
         return [_rounded(item, decimals) if isinstance(item, float) else _plain(item) for item in value]
-    return _rounded(value, 0) if isinstance(value, float) else value
+    return _rounded(value, _ANY) if isinstance(value, float) else value
 
 
 def _rounded(value: float, decimals: int) -> float | None:

@@ -14,7 +14,7 @@ from study.report.figures.figure import Figure
 from study.report.objective_metric import MINUS, SPACE
 
 # Rows of one table; each takes about 60 bytes of the page.
-_MOST_ROWS = 200
+MOST_ROWS = 200
 _PLACEHOLDER = re.compile(r"%\{(x|y|text|customdata)(?:\[(\d+)\])?(?::([^}]*))?\}")
 _NUMBER = re.compile(r"[+\u2212-]?(\d|\.\d|inf\b)")
 _TAG = re.compile(r"<[^>]*>")
@@ -42,7 +42,7 @@ class FigureTable:
     n_points: int
 
 
-def figure_table(figure: Figure, *, most_rows: int = _MOST_ROWS) -> FigureTable | None:
+def figure_table(figure: Figure, *, most_rows: int = MOST_ROWS) -> FigureTable | None:
     """Return the numbers of a figure; None if it has no points.
 
     Of a figure with more points than rows, each trace shows as many as the others, evenly spaced and with both ends.
@@ -91,11 +91,11 @@ def text_columns(rows: Sequence[Sequence[str]]) -> frozenset[int]:
     )
 
 
-def _place_in_table(trace: Mapping[str, Any], figure: Figure) -> tuple[bool, float]:
-    """Return a key that puts intervals first, and rows of a figure from top to bottom."""
+def _place_in_table(trace: Mapping[str, Any], figure: Figure) -> tuple[bool, bool, float]:
+    """Return a key: intervals come first and lines without a hover last, and rows of a figure from top to bottom."""
     y = trace["y"]
     has_rows = "tickvals" in figure.y and len(y) > 0 and _is_number(y[0]) and not isinstance(y[0], str)
-    return "error_x" not in trace, -float(y[0]) if has_rows else 0.0
+    return "error_x" not in trace, "hovertemplate" not in trace, -float(y[0]) if has_rows else 0.0
 
 
 def _is_readable(trace: Mapping[str, Any], figure: Figure) -> bool:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from study.report.across_workloads import AcrossWorkloads, sentence, workloads_figures
 from study.report.comparison import Comparison
 from study.report.html.figure_data import figure_data
+from study.report.html.figure_table import figure_table
 from study.report.html.live_state import LiveState
 from study.report.html.sections import sections
 from study.report.html.tables import ranks_table
@@ -60,6 +61,7 @@ def render(
             prefix="" if len(comparisons) == 1 else f"w{number}-",
             link=origin.link(comparison.experiment.name),
             command=origin.command,
+            n_experiments=len(comparisons),
         )
         for number, comparison in enumerate(comparisons, start=1)
     ]
@@ -68,6 +70,7 @@ def render(
     if workloads is not None:
         drawn = workloads_figures(workloads)
         ranking = {"sentence": sentence(workloads), "table": ranks_table(workloads), "figures": drawn}
+        ranking["numbers"] = {name: figure_table(figure) for name, figure in drawn.items()}
     own = {
         f"{each.prefix}{name}": each.comparison.figures[name]
         for each in experiments

@@ -12,10 +12,11 @@ from study.report.comparison import Comparison
 from study.report.curve_data import shares_time
 from study.report.early_stops import kept_epoch
 from study.report.html import tables
+from study.report.html.figure_table import MOST_ROWS, FigureTable, figure_table
 from study.report.html.pair_tables import differences_table, pairs_table
 from study.report.html.search_tables import best_values_table, envelope, sensitivity_table, values_table
 from study.report.html.tables import ReportTable
-from study.report.html.trial_table import TrialTable, trial_table
+from study.report.html.trial_table import MOST_TRIALS, TrialTable, trial_table
 from study.report.luck import luck_text
 from study.report.value_sensitivity import ENOUGH_FOR_A_WIDTH
 
@@ -50,6 +51,7 @@ class ExperimentSections:
         rule: The rule of the order of entries.
         tables: The tables by name; None for a table without rows.
         trials: The table of trials; None without a trial.
+        numbers: The numbers of each figure, by its name, without those of single trials, which are in `trials`.
         values: Names of the searched values that have a figure, by the figure's name.
         parallel: Labels of the entries that have parallel coordinates, by the figure's name.
         envelope: `upper` or `lower`: the side on which good trials lie.
@@ -70,6 +72,7 @@ class ExperimentSections:
     rule: str
     tables: Mapping[str, ReportTable | None]
     trials: TrialTable | None
+    numbers: Mapping[str, FigureTable]
     values: Mapping[str, str]
     parallel: Mapping[str, str]
     envelope: str
@@ -84,7 +87,9 @@ class ExperimentSections:
     commands: Sequence[str]
 
 
-def sections(comparison: Comparison, *, prefix: str, link: str, command: str) -> ExperimentSections:
+def sections(
+    comparison: Comparison, *, prefix: str, link: str, command: str, n_experiments: int = 1
+) -> ExperimentSections:
     """Return the data of one experiment's sections.
 
     Args:
@@ -92,10 +97,11 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
         prefix: Prefix of every anchor and figure.
         link: A link to a run, with `{}` for its id.
         command: The command that makes the page.
+        n_experiments: Number of experiments on the page, which share its room. Default 1.
     """
     experiment = comparison.experiment
     laid_out = _tables(comparison, link=link)
-    trials = trial_table(comparison, link=link)
+    trials = trial_table(comparison, link=link, most_rows=MOST_TRIALS // n_experiments)
     return ExperimentSections(
         comparison=comparison,
         prefix=prefix,
@@ -103,6 +109,7 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
         rule=order_rule(experiment.metric),
         tables=laid_out,
         trials=trials,
+        numbers=_numbers(comparison, most_rows=MOST_ROWS // n_experiments),
         values={figure: name for name in comparison.values if (figure := f"sensitivity-{name}") in comparison.figures},
         parallel=_parallel(comparison),
         envelope=envelope(experiment.metric),
@@ -125,6 +132,12 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
             *(typed_command("reproduce", f"{experiment.name}/{study.record.name}") for study in comparison.studies),
         ],
     )
+
+
+def _numbers(comparison: Comparison, *, most_rows: int) -> dict[str, FigureTable]:
+    of_trials = {"trials", *_parallel(comparison)}
+    found = {name: figure_table(figure, most_rows=most_rows) for name, figure in comparison.figures.items()}
+    return {name: table for name, table in found.items() if table is not None and name not in of_trials}
 
 
 def _tables(comparison: Comparison, *, link: str) -> dict[str, ReportTable | None]:

@@ -14,7 +14,7 @@ from study.report.objective_metric import ObjectiveMetric
 from study.report.trial_rows import TrialRow, trial_rows
 
 # Rows of one table: with these the table takes about 150 kB of the page.
-_MOST_ROWS = 500
+MOST_TRIALS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class TrialTable:
     rows: tuple[TrialTableRow, ...]
 
 
-def trial_table(comparison: Comparison, *, link: str, most_rows: int = _MOST_ROWS) -> TrialTable | None:
+def trial_table(comparison: Comparison, *, link: str, most_rows: int = MOST_TRIALS) -> TrialTable | None:
     """Return the trials, the best first; of too many, the best of each study. None without a trial.
 
     Args:
@@ -77,7 +77,7 @@ def trial_table(comparison: Comparison, *, link: str, most_rows: int = _MOST_ROW
         "state",
         f"validation {metric.spoken}",
         *map(label_of, names),
-        "training, s",
+        "seconds of training",
     )
     rows = tuple(
         TrialTableRow(

@@ -56,6 +56,16 @@ def test_results_near_one_are_spread_and_none_is_beyond_the_frame(make_study, ma
     assert figure.y["range"][0] < 0.1 < 0.999 < figure.y["range"][1]
 
 
+def test_losses_over_many_decades_are_drawn_in_logarithms(make_study, make_experiment):
+    study = make_study("adam", [], trials=(1e-6, 3.0, 2e9, 0.5), params={"objective.metric": "val_loss"})
+    diverged = replace(study.trials[3], state="diverged", metrics={})
+    figure, (_, points, crosses) = traces_of(make_experiment(replace(study, trials=(*study.trials[:3], diverged))))
+    assert figure.y["type"] == "log"
+    assert points["y"] == [1e-6, 3.0, 2e9]
+    assert crosses["y"] == [6e9]
+    assert ElementTree.fromstring(to_svg(figure)).tag.endswith("svg")
+
+
 @pytest.mark.parametrize("level", [0.0, 0.8])
 def test_trials_of_one_result_have_a_frame(make_study, make_experiment, level):
     figure, _ = traces_of(make_experiment(make_study("adam", [0.8] * 3, trials=(level,) * 4)))

@@ -26,6 +26,13 @@ def test_values_that_differ_little_stay_apart():
     assert found["a"]["rates"] == [1.2346e-9, 0.5]
 
 
+def test_losses_of_any_size_are_numbers():
+    _, found = read({"a": {"y": [1.7e308, -1.7e308, 5e-324, 0.0, 123456789.0]}})
+    assert found == {"a": {"y": [1.7e308, -1.7e308, 5e-324, 0.0, 123460000.0]}}
+    _, found = read({"a": {"y": [1e300, 1e-300]}})
+    assert found == {"a": {"y": [1e300, 1e-300]}}
+
+
 def test_a_small_page_can_be_read_and_a_large_one_is_packed():
     small, _ = read({"a": {"x": list(range(10)), "name": "</script>"}})
     assert not small.is_packed

@@ -20,7 +20,7 @@ def test_all_trials_are_listed_the_best_first_with_their_values_and_runs(planted
     table = table_of(planted)
     assert len(table.rows) == 18
     assert table.note.startswith("All 18 trials.")
-    assert table.columns == ("state", "validation accuracy", "learning_rate", "beta_1", "training, s")
+    assert table.columns == ("state", "validation accuracy", "learning_rate", "beta_1", "seconds of training")
     assert (table.columns[table.sorted_by], table.order) == ("validation accuracy", "descending")
     scores = [float(text.split("\u00a0")[0]) for text in column(table, "validation accuracy")]
     assert scores == sorted(scores, reverse=True)
@@ -31,7 +31,7 @@ def test_all_trials_are_listed_the_best_first_with_their_values_and_runs(planted
         f"http://mlflow/{best.run_id}",
     )
     assert float(column(table, "learning_rate")[0]) == pytest.approx(float(best.params["learning_rate"]), rel=1e-4)
-    assert column(table, "training, s")[0] == "2"
+    assert column(table, "seconds of training")[0] == "2"
 
 
 def test_trials_without_a_result_come_last_and_say_why(make_study, make_experiment):
@@ -44,7 +44,7 @@ def test_trials_without_a_result_come_last_and_say_why(make_study, make_experime
     table = table_of(make_experiment(replace(study, trials=(*odd, *study.trials[4:]))))
     assert column(table, "state") == ["complete", "complete", "diverged", "failed", "running", "cut off"]
     assert column(table, "validation accuracy")[2:] == [""] * 4
-    assert column(table, "training, s")[2:] == [""] * 4
+    assert column(table, "seconds of training")[2:] == [""] * 4
 
 
 def test_a_loss_is_sorted_from_the_smallest(planted):
