@@ -142,7 +142,8 @@ def _axis(axes: Any, given: Mapping[str, Any], which: str) -> None:
     if "tickvals" in given:
         axis.set_ticks(given["tickvals"], [_drawable(text).replace("<br>", "\n") for text in given["ticktext"]])
     if given.get("range") is not None:
-        getattr(axes, f"set_{which}lim")(given["range"])
+        ends = np.asarray(given["range"], dtype=np.float64)
+        getattr(axes, f"set_{which}lim")(10.0**ends if given.get("type") == "log" else ends)
     if given.get("zeroline"):
         axes.axvline(0.0, color="0.4", linewidth=1.2)
     axis.set_visible(given.get("visible", True))
