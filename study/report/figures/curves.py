@@ -9,7 +9,7 @@ import numpy as np
 
 from study.report.curve_data import LEAST_SECONDS, BestOfTrials, TimesToTarget, TrainingQuartiles, longest_seconds
 from study.report.figures.figure import Figure, band, line, note
-from study.report.figures.scales import frame, is_better_as_logit, logit_axis
+from study.report.figures.scales import frame, is_better_as_log, is_better_as_logit, log_axis, logit_axis
 from study.report.figures.style import Style
 from study.report.objective_metric import ObjectiveMetric
 
@@ -112,13 +112,7 @@ def training_figure(
         lines.append(line(x, median, name=label, style=look[label], hover=hover))
     if not lines:
         return None
-    drawn = np.concatenate([np.asarray(values, dtype=np.float64) for values in seen])
-    axis, notes = _value_axis(metric, split), None
-    if is_better_as_logit(drawn, metric):
-        axis = axis | logit_axis(drawn, pad=0.05)
-    else:
-        framed, notes = _framed(lines, metric, skipped=0.1)
-        axis["range"] = framed
+    axis, notes = _training_axis(seen, lines, metric, split=split)
     return Figure(
         name=f"{split}-{over}",
         title=f"{split.capitalize()} over {over}",
@@ -129,6 +123,20 @@ def training_figure(
         height=400,
         extra=notes,
     )
+
+
+def _training_axis(
+    seen: Sequence[Any], lines: Sequence[Mapping[str, Any]], metric: ObjectiveMetric, *, split: str
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return the axis on which starts and ends of trainings can be read, and notes on lines outside of it."""
+    axis = _value_axis(metric, split)
+    drawn = np.concatenate([np.asarray(values, dtype=np.float64) for values in seen])
+    if is_better_as_logit(drawn, metric):
+        return axis | logit_axis(drawn, pad=0.05), None
+    if is_better_as_log(drawn, metric):
+        return axis | log_axis(drawn, pad=0.05), None
+    framed, notes = _framed(lines, metric, skipped=0.1)
+    return axis | {"range": framed}, notes
 
 
 def target_figure(

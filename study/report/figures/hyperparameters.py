@@ -14,7 +14,7 @@ from study.core.records import RunRecord
 from study.core.search_space import Range, text_of
 from study.report.curve_data import LearningRates
 from study.report.figures.figure import Figure, interval, names_axis
-from study.report.figures.scales import is_better_as_log, is_better_as_logit, logit_axis
+from study.report.figures.scales import is_better_as_log, is_better_as_logit, log_axis, logit_axis
 from study.report.figures.style import SEEN, Style
 from study.report.importance_shares import ImportanceShare
 from study.report.objective_metric import ObjectiveMetric
@@ -79,8 +79,8 @@ def sensitivity_figure(
 def trials_axis(finite: Floats, metric: ObjectiveMetric) -> tuple[dict[str, Any], float]:
     """Return the axis of the validation results of trials, and the place of diverged ones along its worse edge.
 
-    Shares of which some are near one are drawn in logits: 99 and 99.9 % are as far apart as 90 and 99 %. Losses over
-    many decades are drawn in logarithms.
+    Shares of which some are near one are drawn in logits: 99 and 99.9 % are as far apart as 90 and 99 %. Costs of
+    several orders of magnitude are drawn by their logarithm.
 
     Args:
         finite: The results, at least one of them.
@@ -92,8 +92,7 @@ def trials_axis(finite: Floats, metric: ObjectiveMetric) -> tuple[dict[str, Any]
         inner = logit_axis(finite, pad=0.06)["range"]
         return axis | logit_axis(finite), inner[0 if is_gain else 1]
     if is_better_as_log(finite, metric):
-        place = float(finite.min()) / 3 if is_gain else float(finite.max()) * 3
-        return axis | {"type": "log", "exponentformat": "power"}, place
+        return axis | log_axis(finite), 10 ** log_axis(finite, pad=0.06)["range"][1]
     low, high = float(finite.min()), float(finite.max())
     pad = 0.06 * max(high - low, 1e-3)
     axis["range"] = [low - 2 * pad, high + 2 * pad]

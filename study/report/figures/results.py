@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,21 +87,24 @@ def differences_figure(
     ordered = sorted(verdict.differences, key=lambda each: labels.index(outcome.labels[each.other]))
     unit = 100.0 if metric.is_share else 1.0
     traces: list[dict[str, Any]] = []
+    places: list[Floats] = []  # what should be seen of each row, with a tie
     for y, each in enumerate(reversed(ordered)):
         label = outcome.labels[each.other]
-        style = look[label]
         mine, theirs, columns = outcome.pair_scores(verdict.candidate, each.other)
         seeds = metric.sign * (mine - theirs) * unit
         column = "study seed" if outcome.unit == "study" else "confirmation"
         units = [f"{column} {number}" for number in columns]
         digits = "+.2f" if metric.is_share else "+.3g"
-        seeds_trace = _seeds_trace(seeds, units, y=y, style=style, name=label, digits=digits)
+        seeds_trace = _seeds_trace(seeds, units, y=y, style=look[label], name=label, digits=digits)
         low, high = each.low_holm, each.high_holm
         text = f"{metric.change(each.mean)} ({metric.change_span(low, high)}), adjusted p {each.p_holm:.3g}"
         if why := outcome.silence(outcome.pair_of(verdict.candidate, each.other)):
             low, high, text = math.nan, math.nan, f"{metric.change(each.mean)}, {why}"
-        with_ends = interval(each.mean * unit, low * unit, high * unit, y=y, style=style, name=label, text=text)
+        with_ends = interval(each.mean * unit, low * unit, high * unit, y=y, style=look[label], name=label, text=text)
         traces += [seeds_trace, with_ends]
+        places.append(np.concatenate([without_outliers(seeds), np.array([each.mean, low, high]) * unit]))
+    means = [each.mean for each in reversed(ordered)]
+    span, notes = _difference_frame(places, means, metric, unit=unit)
     title = f"{'points' if metric.is_share else metric.confirmed_spoken} by which {outcome.candidate} is better"
     return Figure(
         name="differences",
@@ -108,10 +112,33 @@ def differences_figure(
         description=f"Differences of {outcome.candidate} from each other over shared {outcome.units_text}, with "
         f"intervals that hold for all pairs{' and looks' if len(outcome.looks) > 1 else ''} together.",
         traces=traces,
-        x={"title": title, "zeroline": True, "zerolinewidth": 2},
+        x={"title": title, "zeroline": True, "zerolinewidth": 2, "range": span},
         y=names_axis([outcome.labels[each.other] for each in ordered]),
         height=110 + _ROW_HEIGHT * len(ordered),
+        extra={"annotations": notes} if notes else None,
     )
+
+
+def _difference_frame(
+    places: Sequence[Floats], means: Sequence[float], metric: ObjectiveMetric, *, unit: float
+) -> tuple[list[float] | None, list[dict[str, Any]]]:
+    """Return the range that shows the small differences, which matter most, and notes that name the others.
+
+    Args:
+        places: What should be seen of each row, from the bottom, in the unit of the axis.
+        means: The mean difference of each row.
+        metric: The metric compared.
+        unit: The unit of the axis over that of the metric.
+    """
+    size = replace(metric, is_share=False, direction="minimize")
+    span = frame([*places, np.zeros(1)], size, others=np.concatenate(places))  # a tie is always seen
+    if span is None:
+        return None, []
+    return span, [
+        note(f"{metric.change(mean)} ▸", x=span[1], y=y + 0.2, right=True)
+        for y, mean in enumerate(means)
+        if mean * unit > span[1]
+    ]
 
 
 def _scores(entry: Entry, metric: ObjectiveMetric) -> Floats:

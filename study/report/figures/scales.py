@@ -19,7 +19,7 @@ _LEAST_SPAN = 4e-3  # in the unit of a share, or as a share of the best value
 # A share from here on is hard to read on a linear axis that also shows small ones.
 _NEAR_ONE = 0.9
 _WIDE = 0.25
-_DECADES = 1e3
+_DECADES_FROM = 20.0  # the factor between costs from which a linear axis hides the small ones
 _NICE = (
     *(0.5, 0.9, 0.1, 0.99, 0.01, 0.999, 0.001, 0.9999, 1e-4, 0.95, 0.05, 0.995, 0.005, 0.8, 0.2, 0.98, 0.02),
     *(0.7, 0.3, 0.97, 0.998, 0.6, 0.4, 0.93, 0.85),
@@ -85,14 +85,28 @@ def is_better_as_logit(values: Floats, metric: ObjectiveMetric) -> bool:
 
 
 def is_better_as_log(values: Floats, metric: ObjectiveMetric) -> bool:
-    """Return True for positive values without an upper bound, such as losses, over more than three decades.
+    """Return True for positive costs that differ by more than a factor of 20.
 
     Args:
         values: The values to draw.
         metric: The metric of the values.
     """
     finite = values[np.isfinite(values)]
-    return bool(not metric.is_share and finite.size and finite.min() > 0 and finite.max() / _DECADES > finite.min())
+    if metric.is_share or metric.direction == "maximize" or finite.size < 2 or finite.min() <= 0:
+        return False
+    return bool(finite.max() > _DECADES_FROM * finite.min())
+
+
+def log_axis(values: Floats, *, pad: float = 2 * _PAD) -> dict[str, Any]:
+    """Return type and range of a logarithmic axis, the range in powers of ten as Plotly has it.
+
+    Args:
+        values: The values, the finite ones positive.
+        pad: Room at both ends, as a share of the axis between the values. Default 0.12.
+    """
+    known = np.log10(values[np.isfinite(values)])
+    room = pad * float(known.max() - known.min())
+    return {"type": "log", "range": [float(known.min()) - room, float(known.max()) + room]}
 
 
 def logit_axis(values: Floats, *, pad: float = 2 * _PAD) -> dict[str, Any]:

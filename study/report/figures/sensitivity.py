@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from study.report.value_sensitivity import ValueSensitivity
 from study.statistics.sensitivity import to_scale
 
 _MOST_LETTERS = 14  # of the name of a choice at the axis
+_FEWEST_TICKS = 3
 _SPREAD = 0.3  # of the places of entries around a choice
 
 
@@ -111,13 +113,23 @@ def _x_axis(name: str, searched: Range) -> dict[str, Any]:
     if searched.scale == "log":
         return {"title": name, "type": "log", "exponentformat": "power", "dtick": 1}
     if searched.scale == "one_minus_log":
-        low, high = to_scale([searched.low or 0.0, searched.high or 0.0], "one_minus_log")
-        decades = [float(decade) for decade in range(int(np.ceil(low)), int(np.floor(high)) + 1)] or [
-            float(low),
-            float(high),
-        ]
-        return {"title": name, "tickvals": decades, "ticktext": [f"{1 - 10.0**-decade:.6g}" for decade in decades]}
+        ticks = _ticks_near_one(searched.low or 0.0, searched.high or 0.0)
+        places = [float(place) for place in to_scale(ticks, "one_minus_log")]
+        return {"title": name, "tickvals": places, "ticktext": [f"{tick:.9g}" for tick in ticks]}
     return {"title": name}
+
+
+def _ticks_near_one(low: float, high: float) -> list[float]:
+    """Return ticks in a range on the scale of one minus the value: 0.9, 0.99 and so on, with others between few."""
+    least, most = 1 - high, 1 - low
+    decades = range(math.floor(math.log10(least)) - 1, math.ceil(math.log10(most)) + 1)
+    for factors in ((1,), (1, 2, 5)):
+        found = [
+            f * 10.0**d for d in decades for f in factors if least * (1 - 1e-9) <= f * 10.0**d <= most * (1 + 1e-9)
+        ]
+        if len(found) >= _FEWEST_TICKS:
+            break
+    return sorted(1 - each for each in found) or [low, high]
 
 
 def _short(text: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib import style
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from study.core.names import shortened
 from study.core.readable_output import shown
@@ -76,9 +76,11 @@ def _legend(canvas: Canvas, axes: Any) -> None:
     n_columns = max(1, min(len(labels), int(_WIDTH / width)))
     n_rows = -(-len(labels) // n_columns)
     canvas.set_figheight(canvas.get_figheight() + _LEGEND_ROW * n_rows)
+    # Matplotlib fills column by column; the order is read row by row.
+    read = [index for column in range(n_columns) for index in range(column, len(labels), n_columns)]
     canvas.legend(
-        handles,
-        labels,
+        [handles[index] for index in read],
+        [labels[index] for index in read],
         loc="outside upper left",
         ncols=n_columns,
         frameon=False,
@@ -136,11 +138,12 @@ def _axis(axes: Any, given: Mapping[str, Any], which: str) -> None:
     if given.get("type") == "log":
         getattr(axes, f"set_{which}scale")("log")
     if given.get("tickformat", "").endswith("%"):
-        axis.set_major_formatter(PercentFormatter(xmax=1.0))
+        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g}%"))
     if "tickvals" in given:
         axis.set_ticks(given["tickvals"], [_drawable(text).replace("<br>", "\n") for text in given["ticktext"]])
     if given.get("range") is not None:
-        getattr(axes, f"set_{which}lim")(given["range"])
+        ends = np.asarray(given["range"], dtype=np.float64)
+        getattr(axes, f"set_{which}lim")(10.0**ends if given.get("type") == "log" else ends)
     if given.get("zeroline"):
         axes.axvline(0.0, color="0.4", linewidth=1.2)
     axis.set_visible(given.get("visible", True))

@@ -145,6 +145,10 @@ def _claim(comparison: Comparison, pair: PairDecision) -> str:
     return outcome.silence(pair) or f"open{'; one has diverged' if pair.equality == 'one diverged' else ''}"
 
 
+def _excludes_zero(pair: PairDecision) -> bool:
+    return pair.claim == "open" and (pair.low > 0 or pair.high < 0)
+
+
 def _seeds(cost: PairPrice | None) -> str:
     if cost is None:
         return ""
@@ -175,6 +179,11 @@ def _notes(comparison: Comparison, *, has_price: bool) -> list[str]:
     if any(pair.equality == "claimed" for pair in (outcome.decisions.pairs if outcome.decisions else ())):
         told.append(
             "Equal: two one-sided tests show that the difference is smaller than the margin, in either direction."
+        )
+    if any(_excludes_zero(pair) for pair in (outcome.decisions.pairs if outcome.decisions else ())):
+        told.append(
+            "Claims are about one optimizer at a time, at each look the one that leads: another pair can stay open "
+            "although its interval excludes 0."
         )
     if has_price:
         told.append(

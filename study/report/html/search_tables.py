@@ -5,12 +5,18 @@ from __future__ import annotations
 from study.core.number_text import short_number
 from study.report.comparison import Comparison
 from study.report.curve_data import LearningRates
-from study.report.html.tables import CellLine, Column, ReportTable, entry_heading
+from study.report.html.tables import CellLine, Column, ReportTable, entry_heading, filled
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import ComparedStudy
 from study.report.summary_rows import edges_of
 from study.report.value_sensitivity import ValueSensitivity, length_of, width_interval
 from study.statistics.sensitivity import Sensitivity
+
+_WIDTHS = (
+    "A width is too small on average, as that of the learning rate; with ≤ or ≥ it reaches the trials at an end and "
+    "may go on. Its interval is from random halves of the trials."
+)
+_CHOICES = "A choice is good if its best trial is: with few trials it is easily missed."
 
 
 def sensitivity_table(comparison: Comparison) -> ReportTable | None:
@@ -95,19 +101,16 @@ def values_table(comparison: Comparison) -> ReportTable | None:
         caption=f"Values at which the best validation results are within {point} of the best of all.",
         subject="searched value",
         headings=[entry_heading(name, comparison.look[label], note=label) for name, label, _ in found],
-        columns=[
+        columns=filled(
             ("good values", "text", [_good(each) for _, _, each in found]),
             ("width", "number", [_width(each) for _, _, each in found]),
             ("90 % interval", "number", [_interval(each) for _, _, each in found]),
             ("share of the range", "strong", [_share(each) for _, _, each in found]),
             ("trials", "number", [each.places.size for _, _, each in found]),
-        ],
+        ),
         name="Sensitivity to searched values",
-        notes=[
-            "A width is too small on average, as that of the learning rate; with ≤ or ≥ it reaches the trials at an "
-            "end and may go on. Its interval is from random halves of the trials. A choice is good if its best trial "
-            "is: with few trials it is easily missed."
-        ],
+        notes=[_WIDTHS] * any(each.width is not None for _, _, each in found)
+        + [_CHOICES] * any(each.choices for _, _, each in found),
     )
 
 

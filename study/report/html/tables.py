@@ -100,7 +100,7 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
         "result over the same confirmations.",
         subject="optimizer",
         headings=[_summary_heading(row, comparison, link=link) for row in rows],
-        columns=_filled(
+        columns=filled(
             # Without a test split, the compared results are those of validation.
             *([chosen] if metric.confirmed_on == "test" else []),
             (metric.confirmed_spoken, "strong", [_mean(row.tuned, metric) for row in rows]),
@@ -130,8 +130,12 @@ def _summary_heading(row: Row, comparison: Comparison, *, link: str) -> RowHeadi
     )
 
 
-def _filled(*columns: Column) -> list[Column]:
-    """Return the columns that say something."""
+def filled(*columns: Column) -> list[Column]:
+    """Return the columns that say something.
+
+    Args:
+        columns: All columns.
+    """
     return [(title, kind, cells) for title, kind, cells in columns if any(cell not in ("", []) for cell in cells)]
 
 

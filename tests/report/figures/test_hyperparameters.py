@@ -31,3 +31,19 @@ def test_a_decay_rate_near_one_is_not_shown_as_one_and_a_choice_is_shown_by_name
     experiment = make_experiment(replace(study, trials=trials, params=study.params | ranges))
     texts = [text for trace in compare(experiment).figures["parallel-0"].traces for text in trace["text"]]
     assert all("beta_1 0.9999635" in text and "mode fast" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        ("0.5", "0.99", ["0.5", "0.8", "0.9", "0.95", "0.98", "0.99"]),
+        ("0.9", "0.99999", ["0.9", "0.99", "0.999", "0.9999", "0.99999"]),
+        ("0.0", "0.9", ["0", "0.5", "0.8", "0.9"]),
+        ("0.93", "0.94", ["0.93", "0.94"]),
+    ],
+)
+def test_a_scale_near_one_has_ticks_from_end_to_end(make_study, make_experiment, low, high, expected):
+    ends = {"optimizer.search.beta_1.low": low, "optimizer.search.beta_1.high": high}
+    axis = compare(make_experiment(make_study("adam", [0.8] * 3, params=ends))).figures["sensitivity-beta_1"].x
+    assert axis["ticktext"] == expected
+    assert axis["tickvals"] == sorted(axis["tickvals"])

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from study.report.comparison import compare
 
@@ -57,3 +58,18 @@ def test_without_anything_far_there_is_no_note(planted):
     assert notes_of(compare(planted).figures["differences"]) == []
     low, high = compare(planted).figures["results"].x["range"]
     assert low < 0.8 < 0.82 < high
+
+
+def test_a_large_difference_does_not_hide_the_small_ones_and_is_named(make_study, make_experiment):
+    luck = 0.002 * np.arange(5)
+    studies = [
+        make_study("adam", list(0.95 - luck), validation=0.95),
+        make_study("nadam", list(0.948 - luck[::-1]), validation=0.94),
+        make_study("sgd", list(0.3 - luck), validation=0.3),
+    ]
+    figure = compare(make_experiment(*studies)).figures["differences"]
+    low, high = figure.x["range"]
+    assert low < 0 < high < 10
+    assert notes_of(figure) == ["+65.00\u00a0points ▸"]
+    sgd = [trace for trace in figure.traces if trace["name"] == "sgd" and "error_x" in trace]
+    assert sgd[0]["x"] == [pytest.approx(65.0)]

@@ -3,10 +3,19 @@ from dataclasses import replace
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from matplotlib.figure import Figure as Canvas
 
 from study.report.comparison import compare
 from study.report.figures.figure import Figure
-from study.report.figures.scales import frame, in_logits, is_better_as_logit, logit_axis, without_outliers
+from study.report.figures.scales import (
+    frame,
+    in_logits,
+    is_better_as_log,
+    is_better_as_logit,
+    log_axis,
+    logit_axis,
+    without_outliers,
+)
 from study.report.figures.svg import to_svg
 
 
@@ -80,3 +89,28 @@ def test_a_logit_axis_is_drawn_by_both_renderers_from_shares(make_study, make_ex
     assert "90%" in drawn.layout.yaxis.ticktext
     assert isinstance(figure, Figure)
     assert "<!-- 90% -->" in to_svg(figure)
+
+
+def test_costs_of_several_orders_of_magnitude_are_drawn_by_their_logarithm(metric):
+    cost = replace(metric, is_share=False, direction="minimize")
+    values = np.array([0.001, 0.01, 5.0, np.inf])
+    assert is_better_as_log(values, cost)
+    assert not is_better_as_log(np.array([0.5, 5.0]), cost)
+    assert not is_better_as_log(np.array([0.0, 5.0]), cost)
+    assert not is_better_as_log(values, metric)
+    low, high = log_axis(values)["range"]
+    assert -4 < low < -3
+    assert 0.7 < high < 1.3
+
+
+def test_a_logarithmic_axis_has_the_same_ends_in_a_picture(monkeypatch):
+    canvases = []
+    monkeypatch.setattr(
+        "study.report.figures.svg.Canvas", lambda **kwargs: canvases.append(Canvas(**kwargs)) or canvases[-1]
+    )
+    values = np.array([0.001, 5.0])
+    trace = {"type": "scatter", "mode": "lines", "name": "a", "x": values, "y": values, "line": {"color": "#123456"}}
+    to_svg(Figure(name="x", title="X", description="x", traces=[trace], x={}, y=log_axis(values)))
+    (axes,) = canvases[0].axes
+    assert axes.get_yscale() == "log"
+    np.testing.assert_allclose(np.log10(axes.get_ylim()), log_axis(values)["range"])

@@ -4,7 +4,8 @@ import pytest
 
 from study.report.comparison import compare
 from study.report.html.page import render
-from tests.report.html.test_browser import ORIGIN, chromium
+from tests.chromium import chromium
+from tests.report.html.test_browser import ORIGIN
 
 pytestmark = pytest.mark.browser
 

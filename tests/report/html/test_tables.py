@@ -5,7 +5,7 @@ import pytest
 
 from study.report.comparison import compare
 from study.report.html.pair_tables import differences_table
-from study.report.html.search_tables import sensitivity_table
+from study.report.html.search_tables import sensitivity_table, values_table
 from study.report.html.tables import summary_table
 
 
@@ -106,3 +106,18 @@ def test_few_study_seeds_are_said_to_be_few(over_studies):
         caution.topic == "Few study seeds" and "3 study seeds are few" in caution.text
         for caution in over_studies.cautions
     )
+
+
+def test_a_column_or_a_note_that_says_nothing_is_left_out(make_study, make_experiment):
+    study = make_study("adam", [0.8] * 3)
+    trials = tuple(replace(run, params=run.params | {"mode": "fast"}) for run in study.trials)
+    params = study.params | {"optimizer.search.mode.choices": '["fast", "slow"]'}
+    table = values_table(compare(make_experiment(replace(study, trials=trials, params=params))))
+    assert [heading.label for heading in table.headings] == ["mode"]
+    assert "90 % interval" not in [title for title, *_ in table.columns]
+    assert "width is too small" not in " ".join(table.notes)
+    many = make_study("adam", [0.8] * 3, trials=tuple(0.3 + 0.02 * number for number in range(24)))
+    table = values_table(compare(make_experiment(many)))
+    assert all(" to " in cell for cell in cells(table, "90 % interval"))
+    assert "width is too small" in " ".join(table.notes)
+    assert "A choice is good" not in " ".join(table.notes)
