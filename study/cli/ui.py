@@ -40,21 +40,24 @@ def main(arguments: list[str]) -> int:
     sys.stderr.write(f"Starting MLflow on {redact(stores.tracking_uri)} ...\n")
     sys.stderr.flush()
     # Imported late: MLflow takes seconds, and --help does not need it.
-    from study.tracking.experiment_views import VIEWS, view_path
+    from study.tracking.connection import Connections
+    from study.tracking.experiment_views import view_links
     from study.tracking.read_studies import read_experiments
 
-    experiments = read_experiments(stores.tracking_uri)
+    uri, connections = stores.tracking_uri, Connections()
+    experiments = read_experiments(uri, connections=connections)
+    links = view_links(uri, list(experiments.values()), connections=connections)
     address = address_of(options.host, options.port)
     with running_server(stores, host=options.host, port=options.port) as server:
         for name, experiment_id in experiments.items():
             sys.stdout.write(f"\n{name}\n")
-            for view, (_, purpose) in VIEWS.items():
-                sys.stdout.write(f"  {purpose}:\n    {address}{view_path(experiment_id, view)}\n")
+            sys.stdout.writelines(
+                f"  {purpose}:\n    {address}{path}\n" for purpose, path in links[experiment_id].items()
+            )
         sys.stdout.write(f"\nMLflow is ready: {address} (stop it with Ctrl-C)\n")
         sys.stdout.flush()
-        first = next(iter(experiments.values()), None)
         if not options.no_browser:
-            open_browser(address if first is None else f"{address}{view_path(first, 'studies')}")
+            open_browser(address + next((path for paths in links.values() for path in paths.values()), ""))
         return server.wait()
 
 

@@ -51,7 +51,7 @@ def clean_stop(*, quiet: bool = False) -> Iterator[None]:
     changes.
 
     Args:
-        quiet: Write nothing, since the calling process does. Default False.
+        quiet: Write nothing, since the calling process does, except through `told_through`. Default False.
     """
     signals = _Signals(quiet=quiet)
     if threading.current_thread() is not threading.main_thread() or not signals.numbers:
@@ -364,7 +364,8 @@ class _Signals:
         self._timers.append(timer)
 
     def _tell(self, text: str) -> None:
-        if not self._quiet and not (self.tells and _called_in_time(self.tells, text)):
+        is_told = self.tells is not None and _called_in_time(self.tells, text)
+        if not is_told and not self._quiet:
             with contextlib.suppress(OSError):  # the terminal was closed
                 os.write(self._terminal, f"\n{text}\n".encode())
 

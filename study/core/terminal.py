@@ -60,3 +60,13 @@ def terminal_of_errors() -> TextIO | None:
     """
     stream = behind_the_log(sys.stderr) or sys.stderr
     return own_sequences(stream) if is_screen(stream) and not in_kernel() else None
+
+
+def clear_line() -> None:
+    """Go to the start of an empty line of standard error: of the present one on a terminal, which may show `^C`."""
+    terminal = terminal_of_errors()
+    if terminal is None:
+        sys.stderr.write("\n")
+        return
+    terminal.write("\r\x1b[2K")
+    terminal.flush()

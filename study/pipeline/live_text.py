@@ -229,21 +229,17 @@ class Progress:
             return f"{so_far}; {what}: {rough_text(building)}; {after}"
         if left is None:
             return f"{so_far}, time left not known yet"
-        return f"{so_far}, about {rough_text(left)} left{self._all_text(now, left)}"
+        is_ahead = self.built == {"trial"} and self.n_confirmations > 0 and self.compiles
+        what = "of training left" if is_ahead else "left"  # the confirmations may compile a program of their own
+        return f"{so_far}, about {rough_text(left)} {what}{self._all_text(now, left)}"
 
     def left_s(self, now: float) -> float | None:
-        """Return the time that the study still takes, in seconds; None while no speed is measured.
-
-        A compilation that is still to come counts with the time of the last one.
+        """Return the time of training that is left in the study, in seconds; None while no speed is measured.
 
         Args:
             now: The time, in seconds of the monotonic clock.
         """
-        left = self.pace.left_s(now, work=max(self.n_left - self.done, 0.0))
-        if left is None:
-            return None
-        is_ahead = self.n_confirmations > 0 and self.built == {"trial"} and self.pace.building_s(now) is None
-        return left + ((self.pace.built_s or 0.0) if is_ahead else 0.0)
+        return self.pace.left_s(now, work=max(self.n_left - self.done, 0.0))
 
     def _all_text(self, now: float, left: float) -> str:
         """Return the time of all studies that are left in the command, if this one ran from its start here."""
@@ -251,7 +247,8 @@ class Progress:
         if number == n or self.n_done or self.is_round:
             return ""
         in_all = left + (n - number) * (now - self.started + left)
-        return f" (about {rough_text(in_all)} for all {n} studies)"
+        others = "1 more study" if n - number == 1 else f"{n - number} more studies"
+        return f"; about {rough_text(in_all)} with {others}"
 
     def best_text(self) -> str:
         """Return the best value and its trial in words."""

@@ -142,6 +142,7 @@ class View:
         is_round: bool = False,
         place: tuple[int, int] = (1, 1),
         compiles: bool = True,
+        best: BestTrial | None = None,
     ) -> None:
         """Begin a study.
 
@@ -158,6 +159,7 @@ class View:
                 Default False.
             place: The number of the study in its command, from 1, and the number of studies. Default: the only one.
             compiles: The trainer compiles programs. Default True.
+            best: The best trial before. None (the default): no trial has completed.
         """
         progress = Progress(
             name=f"{experiment}/{name}",
@@ -170,6 +172,7 @@ class View:
             place=place,
             compiles=compiles,
             is_round=is_round,
+            best=best,
         )
         self._is_round, self._starting = is_round, ""
         with self._changes():
@@ -292,7 +295,7 @@ class View:
             if not self._starting:
                 return Text()
         seconds = rough_text(now - self._opened)
-        told = f": loading the data, opening the stores: {seconds}"
+        told = f": opening data and stores: {seconds}"
         return Text.assemble((in_one_line(self._starting), "bold"), told, no_wrap=True, overflow="ellipsis")
 
 

@@ -133,6 +133,7 @@ def announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: V
         n_confirmations=n_confirmations_due(config, tracker),
         is_round=config.confirm_up_to is not None,
         place=config.place,
+        best=search.best() if n_done else None,
         compiles=config.backend != "torch" and not computes_in_numpy(config),
     )
     if n_done > config.n_trials and config.confirm_up_to is None:

@@ -105,7 +105,7 @@ class Comparison:
         of_sizes = self.training if len(curve_data.batch_sizes(experiment)) > 1 else {}
         drawn = [
             scores_figure(experiment, self.rows, look),
-            trials_figure(trial_rows(experiment), metric, look),
+            trials_figure(trial_rows(self.entries, metric), metric, look),
             tuning_figure(self.tuning, metric, look, candidate=candidate) if self.tuning else None,
             training_figure(self.training, metric, look, split="validation", over="steps"),
             training_figure(self.training, metric, look, split="validation", over="seconds"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from study.core.records import RunRecord
-from study.report.studies import ComparedExperiment, ComparedStudy, Entry
+from study.report.objective_metric import ObjectiveMetric
+from study.report.studies import ComparedStudy, Entry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,25 +38,23 @@ class TrialRow:
     seconds: float | None
 
 
-def trial_rows(experiment: ComparedExperiment) -> tuple[TrialRow, ...]:
+def trial_rows(entries: Sequence[Entry], metric: ObjectiveMetric) -> tuple[TrialRow, ...]:
     """Return all trials of all studies, also those that run and those beyond the common budget.
 
     Args:
-        experiment: The experiment.
+        entries: The entries, in the order of the page.
+        metric: The study's objective.
 
     Returns:
         Entry by entry, study by study, in the order of their numbers.
     """
     return tuple(
-        _row(entry, study, run, experiment)
-        for entry in experiment.entries
-        for study in entry.studies
-        for run in study.record.trials
+        _row(entry, study, run, metric) for entry in entries for study in entry.studies for run in study.record.trials
     )
 
 
-def _row(entry: Entry, study: ComparedStudy, run: RunRecord, experiment: ComparedExperiment) -> TrialRow:
-    score = experiment.metric.validation(run) if run.state in ("complete", "pruned") else None
+def _row(entry: Entry, study: ComparedStudy, run: RunRecord, metric: ObjectiveMetric) -> TrialRow:
+    score = metric.validation(run) if run.state in ("complete", "pruned") else None
     return TrialRow(
         label=entry.label,
         study=study.record.name,

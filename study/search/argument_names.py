@@ -74,7 +74,7 @@ class _ByCoordinates:
 
     def __init__(self, storage: optuna.storages.BaseStorage, turned: Mapping[str, Range], *, writes: bool) -> None:
         self._storage, self._turned, self._writes = storage, turned, writes
-        self._ended: dict[int, FrozenTrial] = {}
+        self._known: dict[int, tuple[FrozenTrial, FrozenTrial]] = {}
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the storage."""
@@ -114,7 +114,7 @@ class _ByCoordinates:
         Args:
             trial_id: Id of the trial.
         """
-        return self._turn(self._storage.get_trial(trial_id))
+        return _turned(self._storage.get_trial(trial_id), self._turned)
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
@@ -135,7 +135,7 @@ class _ByCoordinates:
         Args:
             study_id: Id of the study.
         """
-        return self._turn(self._storage.get_best_trial(study_id))
+        return _turned(self._storage.get_best_trial(study_id), self._turned)
 
     def get_trial_params(self, trial_id: int) -> dict[str, Any]:
         """Return the coordinates of a trial.
@@ -164,13 +164,15 @@ class _ByCoordinates:
         return self.get_trial(trial_id).system_attrs
 
     def _turn(self, trial: FrozenTrial) -> FrozenTrial:
-        """Return a trial of the store by its coordinates; one that has ended is turned only once."""
-        if not trial.state.is_finished():
-            return _turned(trial, self._turned)
+        """Return a trial of the store by its coordinates; one that has not changed since is turned only once.
+
+        Optuna's stores replace a trial that changes, and pruners read all trials of a batch for each of its trials.
+        """
         number = trial_id(trial)
-        if number not in self._ended:
-            self._ended[number] = _turned(trial, self._turned)
-        return self._ended[number]
+        known = self._known.get(number)
+        if known is None or known[0] is not trial:
+            known = self._known[number] = trial, _turned(trial, self._turned)
+        return known[1]
 
 
 def _by_arguments(trial: FrozenTrial, turned: Mapping[str, Range]) -> FrozenTrial:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from mlflow.tracking import MlflowClient
 
 from study.tracking.connection import Connections, store_errors
-from study.tracking.experiment_views import VIEWS, run_path, set_ranges, view_path
+from study.tracking.experiment_views import links_of, run_path, set_ranges
 from study.tracking.read_studies import find_experiment, find_runs
 from study.tracking.run_colors import recolor
 
 # MLflow's tag of a description.
 NOTE = "mlflow.note.content"
+_SPACE = "\N{NO-BREAK SPACE}"
 # The longest tag of an experiment that MLflow's databases take, in characters.
 _LONGEST = 5000
 # A definition that Markdown does not show. It tells our own text from one that a person wrote or changed.
@@ -102,8 +103,7 @@ def _links(client: MlflowClient, experiment_id: str) -> str:
         last = max(pages, key=lambda run: (run.info.start_time, run.info.run_id))
         place = run_path(experiment_id, last.info.run_id, artifacts=True).removeprefix("/")
         parts.append(f"[The comparison page and its figures]({place})")
-    views = {purpose: view_path(experiment_id, view).removeprefix("/") for view, (_, purpose) in VIEWS.items()}
-    parts += [f"[{purpose}]({place})" for purpose, place in views.items()]
+    parts += [f"[{purpose}]({path.removeprefix('/')})" for purpose, path in links_of(client, experiment_id).items()]
     return "Open: " + " · ".join(parts)
 
 
@@ -118,4 +118,5 @@ def _digest(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """Return a cell with a space at its end that stays, since MLflow draws cells without a distance."""
+    return text.replace("|", "\\|").replace("\n", " ") + 2 * _SPACE

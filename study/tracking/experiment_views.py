@@ -7,12 +7,13 @@ MLflow keeps a shared view as JSON in a tag of the experiment and opens it by th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from mlflow.tracking import MlflowClient
 
 from study.config.schema import StudyConfig
+from study.tracking.connection import Connections, store_errors
 from study.tracking.search_history import BEST_SO_FAR, OF_TRIAL
 from study.tracking.study_summary import CHOSEN_BY
 
@@ -24,6 +25,8 @@ VIEWS = {
     "search": ("CHART", "the searches: the best result so far over the trials"),
     "curves": ("CHART", "the curves of the tuned confirmations, averaged over seeds"),
 }
+# Paths on an MLflow server, by what they show.
+Links = Mapping[str, str]
 # The start of the tag of a view.
 TAG = "mlflow.sharedViewState."
 # MLflow 3.17 has pages for language models too, and shows these first.
@@ -76,6 +79,36 @@ def view_path(experiment_id: str, view: str) -> str:
     """
     mode = VIEWS[view][0]
     return f"/#/experiments/{experiment_id}/runs?viewStateShareKey={view}&compareRunsMode={mode}&{_WORKFLOW}"
+
+
+def view_links(tracking_uri: str, experiment_ids: Collection[str], *, connections: Connections) -> dict[str, Links]:
+    """Return the links to the views of experiments, by MLflow's id.
+
+    Args:
+        tracking_uri: Address of the store.
+        experiment_ids: MLflow's ids of the experiments.
+        connections: The command's connections.
+
+    Raises:
+        StoreError: The store is missing or cannot be read.
+    """
+    client = connections.client(tracking_uri)
+    with store_errors(tracking_uri, "the views of the experiments cannot be read"):
+        return {experiment_id: links_of(client, experiment_id) for experiment_id in experiment_ids}
+
+
+def links_of(client: MlflowClient, experiment_id: str) -> Links:
+    """Return the paths of the views that an experiment has, by their purpose; at least that of the plain table.
+
+    Earlier versions wrote fewer views, and MLflow answers a link to a missing one with an error.
+
+    Args:
+        client: A client of the store.
+        experiment_id: MLflow's id of the experiment.
+    """
+    tags = client.get_experiment(experiment_id).tags
+    there = {purpose: view_path(experiment_id, name) for name, (_, purpose) in VIEWS.items() if f"{TAG}{name}" in tags}
+    return there or {"the table of runs": f"/#/experiments/{experiment_id}/runs?{_WORKFLOW}"}
 
 
 def run_path(experiment_id: str, run_id: str, *, artifacts: bool = False) -> str:

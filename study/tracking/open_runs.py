@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import yaml
-from mlflow.entities import Experiment, Run, RunData
+from mlflow.entities import Experiment, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -33,7 +33,7 @@ from study.tracking.outbox.sync import deliver_spool, repeat_nothing
 from study.tracking.packed_tags import all_tags, packed
 from study.tracking.read_studies import child_runs, find_runs
 from study.tracking.run_changes import refuse_renamed, restore_study, restore_trials
-from study.tracking.run_colors import color_of
+from study.tracking.run_colors import own_color
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,11 +113,9 @@ def open_runs(
         before, lost = all_tags(run.data.tags), _lost(run)
         looks = plan_of_study(client, experiment_id, run_id, recorded=before, budget=config.budget)
         children, restored = _children(client, experiment_id, run_id, search, uri=uri)
-        color = color_of(find_runs(client, [experiment_id], "tags.role = 'study'"), run_id)
         tags = {**environment, **look_tags(looks), **changed_margin(before, config.objective, children)}
-        tags |= {"n_trials": str(max(config.n_trials, len(search.ended))), mlflow_schema.COLOR: color}
-        _describe(client, run_id, run.data, config, study_name=study_name, dataset=dataset, environment=tags)
-        write_views(client, experiment_id, config, has_test=len(dataset.test) > 0)
+        tags |= {"n_trials": str(max(config.n_trials, len(search.ended))), mlflow_schema.COLOR: own_color(client, run)}
+        _describe(client, run, config, study_name=study_name, dataset=dataset, environment=tags)
         mlflow_writer, counts_steps = _go_on(client, experiment_id, run_id)
     return StudyRuns(
         client=client,
@@ -128,7 +126,7 @@ def open_runs(
         mlflow_writer=mlflow_writer,
         spool=_spool(config, experiment_id=experiment_id, run_id=run_id, study_name=study_name),
         tags_before=before,
-        color=color,
+        color=tags[mlflow_schema.COLOR],
         counts_steps=counts_steps,
         was_deleted=was_deleted,
         restored=restored,
@@ -250,15 +248,15 @@ def _parent(
 
 def _describe(
     client: MlflowClient,
-    run_id: str,
-    recorded: RunData,
+    run: Run,
     config: StudyConfig,
     *,
     study_name: str,
     dataset: Dataset,
     environment: Mapping[str, str],
 ) -> None:
-    """Write the config, the versions and the data set to the study's run."""
+    """Write the config, the versions and the data set to the study's run, and the views to its experiment."""
+    run_id, recorded = run.info.run_id, run.data
     workload = mlflow_schema.workload_tags(config, study_name=study_name)
     tags = mlflow_schema.config_tags(config) | workload | mlflow_schema.split_tags(dataset) | dict(environment)
     tags |= {mlflow_schema.OPENED: str(mlflow_schema.now_ms())}
@@ -279,6 +277,7 @@ def _describe(
     mlflow_schema.log_in_batches(client, run_id, params=params, tags=packed(tags, recorded=recorded.tags))
     client.log_text(run_id, yaml.safe_dump(redacted(config.raw), sort_keys=False), mlflow_schema.CONFIG)
     client.log_inputs(run_id, [mlflow_schema.dataset_input(dataset)])
+    write_views(client, run.info.experiment_id, config, has_test=len(dataset.test) > 0)
 
 
 def _remove_doubles(client: MlflowClient, experiment_id: str, run_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
@@ -15,16 +15,17 @@ from study.tracking.read_studies import find_runs
 _MOST_RUNS = 2000
 
 
-def color_of(studies: Sequence[Run], run_id: str) -> str:
+def own_color(client: MlflowClient, study: Run) -> str:
     """Return the color of a study among those of its experiment, as `#rrggbb`.
 
     Args:
-        studies: The runs of the experiment's studies, the study's own among them.
-        run_id: Id of the study's run.
+        client: A client of the store.
+        study: The study's run.
     """
+    studies = find_runs(client, [study.info.experiment_id], "tags.role = 'study'")
     ordered = sorted(studies, key=lambda run: (run.info.start_time, run.info.run_id))
     colors = entry_colors([run.data.tags.get("optimizer", "") for run in ordered])
-    return next(color for run, color in zip(ordered, colors, strict=True) if run.info.run_id == run_id)
+    return colors[[run.info.run_id for run in ordered].index(study.info.run_id)]
 
 
 def recolor(client: MlflowClient, experiment_id: str, colors: Mapping[str, str]) -> None:

@@ -176,7 +176,7 @@ def test_a_sign_of_the_device_ends_the_compilation_so_the_first_epoch_counts(clo
     assert "32 s so far, about 18 s left" in drawn(view)
 
 
-def test_a_compilation_that_is_still_ahead_counts_with_the_time_of_the_last_one(clock):
+def test_a_compilation_that_is_still_ahead_is_left_out_and_said_to_be(clock):
     view = begun(n_trials=2, n_confirmations=2)
     view.trial_started("trial", 0)
     clock.value = 20.0
@@ -185,11 +185,18 @@ def test_a_compilation_that_is_still_ahead_counts_with_the_time_of_the_last_one(
         clock.value += 1.0
         view.epoch("trial", 0, epoch=epoch, n_epochs=2, value=0.5)
     view.trials_ended("trial", ENDED, best=None)
-    assert "about 26 s left" in drawn(view)  # one trial and two confirmations of two seconds, and 20 s before them
+    assert "22 s so far, about 6 s of training left" in drawn(view)  # one trial and two confirmations of two seconds
     train(view, clock, 1, seconds=1.0)
     view.trial_started("best", 0)
     clock.value += 5.0
     assert "building and compiling: 5 s; then about 4 s left" in drawn(view)
+
+
+def test_a_study_that_goes_on_shows_the_best_of_before():
+    view = View([].append, each_trial=False)
+    best = BestTrial(number=2, point={}, objective=0.75)
+    view.study_started("a", experiment="e", metric="m", n_trials=4, n_done=3, best=best)
+    assert "best m 0.7500 (trial 2)" in drawn(view)
 
 
 def test_a_budget_of_steps_has_no_time_before_a_second_training(clock):
@@ -223,10 +230,10 @@ def test_search_and_confirmations_have_a_bar_each_that_counts_parts_of_trainings
 def test_all_studies_of_a_command_have_a_time_once_this_one_has(clock):
     view = begun(n_trials=4, n_confirmations=0, place=(1, 3))
     train(view, clock, 0, seconds=1.0)
-    assert "2 s so far, about 6 s left (about 22 s for all 3 studies)" in drawn(view)
+    assert "2 s so far, about 6 s left; about 22 s with 2 more studies" in drawn(view)
     view = begun(n_trials=4, n_confirmations=0, place=(3, 3))
     train(view, clock, 0, seconds=1.0)
-    assert "for all" not in drawn(view)
+    assert "more" not in drawn(view)
 
 
 def test_a_round_has_a_bar_of_its_confirmations_alone(clock):
@@ -253,7 +260,7 @@ def test_no_line_is_broken_or_longer_than_the_terminal():
 def test_the_start_of_a_study_is_named_before_it_has_trials(clock):
     view = View([].append, each_trial=False, study="digits-mlp/adam")
     clock.value = 4.2
-    assert "digits-mlp/adam: loading the data, opening the stores: 4 s" in drawn(view)
+    assert "digits-mlp/adam: opening data and stores: 4 s" in drawn(view)
     view.study_started("adam", experiment="digits-mlp", metric="m", n_trials=1, n_done=0)
     view.study_ended(best=None, seconds=1.0)
     assert drawn(view).strip() == ""

@@ -41,7 +41,7 @@ def test_a_description_begins_with_the_answer_and_has_a_table_and_links(opened):
     assert opened.write()
     first, *others = opened.note().split("\n\n")
     assert first == "adam is the best."
-    table = others[0].splitlines()
+    table = others[0].replace("\N{NO-BREAK SPACE}", "").splitlines()
     assert table == ["| study | test |", "|---|---|", "| adam | 0.9 ± 0.1 |", "| a\\|b | 0.8 ± 0.1 |"]
     assert f"(#/experiments/{opened.experiment_id}/runs?viewStateShareKey=studies&" in opened.note()
     assert "comparison page and its figures" not in opened.note()  # none is kept yet

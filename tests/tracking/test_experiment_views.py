@@ -5,7 +5,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from study.core.search_space import Range
-from study.tracking.experiment_views import VIEWS, set_ranges, view_path, write_views
+from study.tracking.experiment_views import VIEWS, links_of, set_ranges, view_path, write_views
 
 
 def test_views_are_stored_with_the_experiment_and_collect_the_searched_arguments(open_tracker, make_config):
@@ -26,6 +26,17 @@ def test_views_are_stored_with_the_experiment_and_collect_the_searched_arguments
     for name in VIEWS:
         assert f"viewStateShareKey={name}" in view_path(experiment_id, name)
         assert view_path(experiment_id, name).endswith("&workflowType=machine_learning")
+
+
+def test_an_experiment_of_an_earlier_version_has_links_to_what_it_has(open_tracker, make_config):
+    with open_tracker(make_config()) as tracker:
+        client, experiment_id = MlflowClient(make_config().stores.tracking_uri), tracker.experiment_id
+        assert list(links_of(client, experiment_id)) == [purpose for _, purpose in VIEWS.values()]
+        for name in VIEWS:
+            client.delete_experiment_tag(experiment_id, f"mlflow.sharedViewState.{name}")
+            kept = links_of(client, experiment_id)
+            assert not [path for path in kept.values() if f"={name}&" in path]
+        assert kept == {"the table of runs": f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning"}
 
 
 def test_without_confirmations_the_studies_are_sorted_by_their_best_trials(open_tracker, make_config):

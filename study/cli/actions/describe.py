@@ -53,11 +53,11 @@ def describe(
     ordered = sorted(rows, key=lambda row: _order(row, experiment.metric.sign))
     labels = [entry.label for entry in experiment.entries]
     colors = dict(zip(labels, entry_colors([entry.optimizer for entry in experiment.entries]), strict=True))
-    headline, colon, rest = found.sentences[0].partition(": ")
+    headline, colon, _ = found.sentences[0].partition(": ")
     note = ExperimentNote(
         # MLflow shows the first line alone until a person opens the description.
         headline=headline + ("." if colon else ""),
-        sentences=(*((rest[:1].upper() + rest[1:],) if rest else ()), *found.sentences[1:]),
+        sentences=found.sentences if colon else found.sentences[1:],
         table=[_head(experiment), *(_cells(row, experiment) for row in ordered)],
         below=[
             f"Best first, by {experiment.metric.name} over the confirmations of the tuned configurations. "

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from study.cli.actions.live_page import LivePage, MadePage
 from study.cli.actions.page_server import PageServer
@@ -59,7 +61,7 @@ def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> i
 @contextlib.contextmanager
 def _at_once() -> Iterator[None]:
     """Let a signal end the block, or the process, at once: there are no results to write, so no words and no grace."""
-    handlers = {
+    handlers: dict[int, Callable[[int, FrameType | None], Any] | signal.Handlers] = {
         signal.SIGINT: signal.default_int_handler,
         signal.SIGTERM: signal.SIG_DFL,
         signal.SIGHUP: signal.SIG_DFL,

@@ -34,7 +34,8 @@ def tell_studies(jobs: Sequence[Job], configs: Sequence[StudyConfig], *, telling
     names = [config.study_name or relabeled(job, telling).labels[0] for job, config in zip(jobs, configs, strict=True)]
     for name in dict.fromkeys(config.experiment_name for config in configs):
         studies = [config for config in configs if config.experiment_name == name]
-        titles = [title for title, config in zip(names, configs, strict=True) if config.experiment_name == name]
+        ours = [title for title, config in zip(names, configs, strict=True) if config.experiment_name == name]
+        titles = [*dict.fromkeys(ours)]  # values of a budget make one study
         more = f" and {len(titles) - _MOST_NAMES} more" if len(titles) > _MOST_NAMES else ""
         n = "1 study" if len(titles) == 1 else f"{len(titles)} studies"
         listed = ", ".join(titles[:_MOST_NAMES])

@@ -103,7 +103,7 @@ def show(material: Material) -> PageContents:
     wells = studies_of(material, model=_WELL, setting="right", order=_ORDER)
     pictures = [_bowl(material, bowls, name) for name in _ORDER if name in {s.record.optimizer for s in bowls}]
     pictures += pictures_of(
-        scene_of(material, wells), name="double-well", title="a local minimum on the way", apart=False
+        scene_of(material, wells), name="double-well", title="A local minimum on the way", apart=False
     )
     findings = _findings(material, runs, wells)
     return PageContents(

@@ -32,7 +32,7 @@ ABOUT = About(
 # The smallest sweep that has a page.
 SMALLEST = ("model=beale,saddle", "optimizer=sgd,adam")
 _ORDER = ("sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam")
-_TITLES = {"beale": "Beale's function", "saddle": "the saddle x1² - x2²"}
+_TITLES = {"beale": "Beale's function", "saddle": "The saddle x1² - x2²"}
 # Distance along the second axis from which on an optimizer has left the saddle.
 _LEFT = 1.0
 _ADAPTIVE = ("adagrad", "adadelta", "rmsprop", "adam")

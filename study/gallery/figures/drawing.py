@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +18,9 @@ from matplotlib.spines import Spine
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
+from study.core.names import shortened
+from study.core.readable_output import shown
+
 # Width in inches: that of the comparison page's SVG files, and of the text on a code host.
 WIDTH = 7.2
 _MARGIN = 0.09
@@ -27,6 +32,9 @@ _ON_DARK = {SHEET: "#14171b", INK: "#e7eaee", SOFT: "#9ca6b2", RULE: "#2d333b", 
 _FONT = 'system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif'
 # Widths in a legend, in inches: a line with its margins, and a letter.
 _HANDLE, _LETTER = 0.62, 0.078
+# A legend of more rows than these makes its picture higher, by the height of each in inches.
+_FEW_ROWS, _ROW = 3, 0.19
+_LONGEST_NAME = 60
 DASHES: dict[str, Any] = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (8, 3))}
 _BLACK = "#000000"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -116,7 +124,8 @@ def log_ticks(low: float, high: float) -> list[float]:
             break
     if len(found) < 2:
         return [float(value) for value in MaxNLocator(4).tick_values(low, high) if low <= value <= high]
-    return found[:: -(-len(found) // _MOST_TICKS)]
+    stride = -(-len(found) // _MOST_TICKS)
+    return [value for value in found if stride == 1 or round(math.log10(value)) % stride == 0]
 
 
 def plain_number(value: float) -> str:
@@ -144,8 +153,11 @@ def legend(figure: Figure, axes: Any, *, title: str = "") -> None:
     handles, labels = axes.get_legend_handles_labels()
     if not labels:
         return
+    labels = [shortened(label, longest=_LONGEST_NAME) for label in labels]
     longest = max(map(len, labels))
     columns = min(len(labels), max(1, int(figure.get_figwidth() / (_HANDLE + _LETTER * longest))))
+    more = -(-len(labels) // columns) - _FEW_ROWS
+    figure.set_figheight(figure.get_figheight() + _ROW * max(0, more))
     # Matplotlib fills a legend column by column; names are read row by row.
     order = [index for column in range(columns) for index in range(column, len(labels), columns)]
     made = figure.legend(
@@ -177,16 +189,22 @@ def to_svg(figure: Figure, *, extra: Sequence[str] = ()) -> bytes:
     _ink(figure)
     text = io.BytesIO()
     # Without a fixed salt, Matplotlib makes the ids inside the file random. Letters stay text: small, and searchable.
-    with matplotlib.rc_context({"svg.hashsalt": "gallery", "svg.fonttype": "none"}):
+    with matplotlib.rc_context({"svg.hashsalt": "gallery", "svg.fonttype": "none"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the reader's font draws it
         figure.savefig(text, format="svg", metadata={"Date": None})
-    svg = _METADATA.sub(b"", _HEADER.sub(b"", text.getvalue()))
+    svg = _METADATA.sub(b"", _HEADER.sub(b"", shown(text.getvalue().decode()).encode()))
     svg = _POSITION.sub(b"", _FAMILY.sub(b"", svg))
     return _compact(_STYLE.sub(lambda _: _style_sheet(extra), svg, count=1))
 
 
 def _ink(figure: Figure) -> None:
-    """Give letters and lines that are plain black, Matplotlib's default, the ink that a dark page exchanges."""
+    """Give letters and lines that are plain black, Matplotlib's default, the ink that a dark page exchanges.
+
+    No text is a formula, whatever signs it has.
+    """
     for artist in figure.findobj(lambda each: isinstance(each, Text | Line2D | Spine | Collection)):
+        if isinstance(artist, Text):
+            artist.set_parse_math(False)
         if isinstance(artist, Text | Line2D):
             if to_hex(artist.get_color()) == _BLACK:
                 artist.set_color(INK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -10,10 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
+from study.core.names import shortened
 from study.gallery.figures.drawing import INK, LETTERS, SMALL_LETTERS, WIDTH, new_figure, tidy, to_svg
 
-# Sizes in inches: a cell, and the names of the rows.
-_CELL_HEIGHT, _CELL_WIDTH, _LEFT = 0.36, 1.06, 1.2
+# Sizes in inches: a cell, the names of the rows, and a letter.
+_CELL_HEIGHT, _CELL_WIDTH, _LEFT, _LETTER = 0.36, 1.06, 1.2, 0.075
+_LONGEST_NAME = 30
 _COLOR_MAP = colormaps["viridis"]
 # Colors that a dark page does not exchange: they lie on the cells' own.
 _BAD, _PALE, _DARK = "#d9d9d9", "#fafafa", "#101214"
@@ -47,7 +50,9 @@ def heat_map(
     cells = np.asarray(values, dtype=np.float64)
     beside = None if spread is None else np.asarray(spread, dtype=np.float64)
     width = max(WIDTH, _LEFT + _CELL_WIDTH * len(columns))
-    figure = new_figure(height=1.1 + _CELL_HEIGHT * len(rows), width=width)
+    longest = min(_LONGEST_NAME, max(map(len, columns), default=0)) * _LETTER
+    fits = longest <= (width - _LEFT) / max(len(columns), 1)
+    figure = new_figure(height=1.1 + _CELL_HEIGHT * len(rows) + (0 if fits else longest / 2), width=width)
     axes = figure.add_subplot()
     finite = np.where(np.isfinite(cells), cells, np.nan)
     low, high = _limits(cells)
@@ -62,8 +67,9 @@ def heat_map(
     if np.any(np.isfinite(cells)):
         best = np.unravel_index(np.nanargmin(finite) if lower_is_better else np.nanargmax(finite), cells.shape)
         axes.add_patch(_frame(int(best[0]), int(best[1])))
-    axes.set_xticks(range(len(columns)), columns)
-    axes.set_yticks(range(len(rows)), rows)
+    slant: dict[str, Any] = {} if fits else {"rotation": 25, "ha": "left"}
+    axes.set_xticks(range(len(columns)), [shortened(name, longest=_LONGEST_NAME) for name in columns], **slant)
+    axes.set_yticks(range(len(rows)), [shortened(name, longest=_LONGEST_NAME) for name in rows])
     axes.xaxis.tick_top()
     tidy(axes, grid="")
     axes.tick_params(length=0, labelcolor=INK)

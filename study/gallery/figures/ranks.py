@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from study.core.names import shortened
 from study.gallery.analysis.rankings import Ranking
 from study.gallery.figures.drawing import SMALL_LETTERS, SOFT, legend, new_figure, tidy, to_svg
 from study.report.objective_metric import ObjectiveMetric
 
 _COLORS = ("#7d7d7d", "#0072b2", "#d55e00", "#009e73")
+_LONGEST_NAME = 30
 _MARKERS = ("o", "D", "s", "^")
 
 
@@ -49,7 +51,7 @@ def rankings_picture(rankings: Sequence[Ranking], metric: ObjectiveMetric, *, ti
                 color=SOFT,
             )
             label = None  # one entry in the legend
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), [shortened(name, longest=_LONGEST_NAME) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     tidy(axes, x=f"test {metric.spoken}" + (", %" if metric.is_share else ""), grid="x")
     legend(figure, axes, title=title)

@@ -45,7 +45,7 @@ def tuning_figure(
             first = not any(each["legendgroup"] == "bands" for each in bands)
             folded = {"visible": "legendonly", "legendgroup": "bands", "name": "other bands", "showlegend": False}
             drawn = [{**each, **folded} for each in drawn]
-            drawn[0] |= {"showlegend": first}
+            drawn[-1] |= {"showlegend": first}  # a band may be empty, the limit is not
         bands += drawn
         hover = f"best of %{{x:.0f}} trials<br>{metric.spoken} %{{y:{metric.hover_format}}}"
         lines.append(line(n, _finite(curve.median.value), name=label, style=look[label], hover=hover))
@@ -74,6 +74,7 @@ def _band_and_limit(curve: BestOfTrials, metric: ObjectiveMetric, *, name: str, 
     edge = line(n, _finite(worse), name=name, style=style, hover="", width=1.0)
     del edge["hovertemplate"]
     limit = {**edge, "mode": "lines", "showlegend": False, "hoverinfo": "skip"}
+    limit["meta"] = {"name": name, "kind": "limit of the band"}
     limit["line"] = {"color": style.faint(0.7), "dash": "dot", "width": 1.2}
     return [band(n[known], low[known], high[known], name=name, style=style, opacity=0.14), limit]
 

@@ -108,7 +108,7 @@ def band(x: Floats, low: Floats, high: Floats, *, name: str, style: Style, opaci
         "type": "scatter",
         "mode": "lines",
         "name": name,
-        "meta": name,  # of the line, also where the legend has another name
+        "meta": {"name": name},  # of the line, also where the legend has another name
         "legendgroup": name,
         "showlegend": False,
         "x": np.concatenate([x[known], x[known][::-1]]),

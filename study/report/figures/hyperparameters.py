@@ -62,6 +62,7 @@ def sensitivity_figure(
                     "line": {"color": style.color, "dash": style.dash, "width": 2.2},
                     "marker": {"color": style.color, "symbol": style.marker, "size": 7},
                     "hoverinfo": "skip",
+                    "meta": {"kind": "envelope"},
                 }
             )
     return Figure(

@@ -95,11 +95,11 @@ def differences_figure(
         units = [f"{column} {number}" for number in columns]
         digits = "+.2f" if metric.is_share else "+.3g"
         seeds_trace = _seeds_trace(seeds, units, y=y, style=style, name=label, digits=digits)
-        span = metric.change_span(each.low_holm, each.high_holm)
-        text = f"{metric.change(each.mean)} ({span}), adjusted p {each.p_holm:.3g}"
-        with_ends = interval(
-            each.mean * unit, each.low_holm * unit, each.high_holm * unit, y=y, style=style, name=label, text=text
-        )
+        low, high = each.low_holm, each.high_holm
+        text = f"{metric.change(each.mean)} ({metric.change_span(low, high)}), adjusted p {each.p_holm:.3g}"
+        if why := outcome.silence(outcome.pair_of(verdict.candidate, each.other)):
+            low, high, text = math.nan, math.nan, f"{metric.change(each.mean)}, {why}"
+        with_ends = interval(each.mean * unit, low * unit, high * unit, y=y, style=style, name=label, text=text)
         traces += [seeds_trace, with_ends]
     title = f"{'points' if metric.is_share else metric.confirmed_spoken} by which {outcome.candidate} is better"
     return Figure(

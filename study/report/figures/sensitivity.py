@@ -86,6 +86,7 @@ def _traces(
         "line": {"color": style.color, "dash": style.dash, "width": 2.2},
         "marker": {"color": style.color, "symbol": style.marker, "size": 7},
         "hoverinfo": "skip",
+        "meta": {"kind": "envelope"},
     }
     return [points, line]
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from study.core.number_text import short_number
-from study.report.figures.figure import Figure
+from study.report.figures.figure import MOST_MARKERS, Figure, Floats
+from study.report.figures.hyperparameters import trials_axis
+from study.report.figures.scales import is_better_as_logit
 from study.report.figures.style import Style
 from study.report.objective_metric import ObjectiveMetric
 from study.report.trial_rows import TrialRow
@@ -33,9 +35,7 @@ def trials_figure(rows: Sequence[TrialRow], metric: ObjectiveMetric, look: Mappi
     scores = [row.score for row in rows if row.score is not None]
     if not scores:
         return None
-    low, high = _frame(scores, metric)
-    pad = 0.06 * max(high - low, 1e-3)
-    edge = low - pad if metric.direction == "maximize" else high + pad
+    axis, (low, high), edge = _axis_and_edge(np.asarray(scores), metric)
     traces: list[dict[str, Any]] = []
     labels = list(dict.fromkeys(row.label for row in rows))
     named: set[str] = set()
@@ -51,7 +51,6 @@ def trials_figure(rows: Sequence[TrialRow], metric: ObjectiveMetric, look: Mappi
         traces += _points(outside, metric, look[label], symbol=symbol, aside=aside, edge=edge)
         traces += _points(without, metric, look[label], symbol="x-thin", aside=aside, edge=edge)
         named.add(label)
-    axis: dict[str, Any] = {"title": f"validation {metric.spoken}", "range": [low - 2 * pad, high + 2 * pad]}
     return Figure(
         name="trials",
         title="Trials in the order of the search",
@@ -59,18 +58,24 @@ def trials_figure(rows: Sequence[TrialRow], metric: ObjectiveMetric, look: Mappi
         "edge have no result, triangles are results beyond the frame.",
         traces=traces,
         x={"title": "trial"},
-        y=axis | {"tickformat": ".1~%"} if metric.is_share else axis,
+        y=axis,
         height=440,
     )
 
 
-def _frame(scores: Sequence[float], metric: ObjectiveMetric) -> tuple[float, float]:
-    """Return the lowest and the highest result that the frame shows."""
-    signed = metric.sign * np.asarray(scores)
+def _axis_and_edge(scores: Floats, metric: ObjectiveMetric) -> tuple[dict[str, Any], tuple[float, float], float]:
+    """Return the axis of the results, the lowest and the highest that it shows, and the place of the others.
+
+    Shares on a scale of logits are all shown, and so are results that are not far from one another.
+    """
+    signed = metric.sign * scores
     worst, middle, best = (float(end) for end in np.quantile(signed, (0.0, 0.5, 1.0)))
     behind = best - _TIMES * (best - middle)
-    ends = metric.sign * best, metric.sign * (max(worst, behind) if behind < best else worst)
-    return min(ends), max(ends)
+    if is_better_as_logit(scores, metric) or not worst < behind < best:
+        behind = worst
+    shown = scores[signed >= behind]
+    axis, edge = trials_axis(shown, metric)
+    return axis, (float(shown.min()), float(shown.max())), edge
 
 
 def _best_so_far(
@@ -88,13 +93,14 @@ def _best_so_far(
     return [
         {
             "type": "scatter",
-            "mode": "lines",
+            "mode": "lines+markers",
             "name": label,
             "legendgroup": label,
             "showlegend": is_named,
             "x": [*x, max(row.number for row in trials)],
             "y": [*y, y[-1]],
             "line": {"color": style.color, "dash": style.dash, "width": 2, "shape": "hv"},
+            "marker": {"color": style.color, "symbol": style.marker, "size": 7, "maxdisplayed": MOST_MARKERS},
             "hovertemplate": f"<b>{label}</b><br>best up to trial %{{x}}<br>"
             f"%{{y:{metric.hover_format}}}<extra></extra>",
         }

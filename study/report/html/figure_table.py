@@ -46,20 +46,24 @@ def figure_table(figure: Figure, *, most_rows: int = _MOST_ROWS) -> FigureTable 
     """Return the numbers of a figure; None if it has no points.
 
     Of a figure with more points than rows, each trace shows as many as the others, evenly spaced and with both ends.
-    An area between two lines is a pair of columns beside the line in it.
+    An area between two lines is a pair of columns beside the line in it. A trace's `meta` may have its `name`, where
+    the legend has another one, and the `kind` of a line without a hover.
 
     Args:
         figure: The figure.
         most_rows: The number of rows at which points are left out, if there are fewer traces. Default 200.
     """
-    bands = {str(trace["meta"]): trace for trace in figure.traces if "fill" in trace and "meta" in trace}
+    bands = {_name(trace): trace for trace in figure.traces if "fill" in trace}
     drawn = [trace for trace in figure.traces if "fill" not in trace and _is_readable(trace, figure)]
     drawn.sort(key=lambda trace: _place_in_table(trace, figure))
     places = [_places(trace) for trace in drawn]
     rows: list[Row] = []
     for trace, found, share in zip(drawn, places, _shares([len(each) for each in places], most_rows), strict=True):
         chosen = np.unique(np.linspace(0, max(0, len(found) - 1), share).round().astype(np.int64))
-        rows += [_row(trace, found[index], figure, bands.get(str(trace.get("name")))) for index in chosen]
+        rows += [
+            _row(trace, found[index], figure, bands.get(_name(trace)) if "hovertemplate" in trace else None)
+            for index in chosen
+        ]
     if not rows:
         return None
     columns = list(dict.fromkeys(key for row in rows for key in row))
@@ -123,7 +127,7 @@ def _shares(sizes: Sequence[int], most: int) -> list[int]:
 
 def _row(trace: Mapping[str, Any], index: int, figure: Figure, band: Mapping[str, Any] | None) -> Row:
     """Return the cells of one point: what its hover says, and the ends of its interval or band."""
-    name = str(trace.get("name", ""))
+    name = _name(trace)
     row = {_NAME: _without_tags(name), **_told(trace, index, figure, name)}
     if error := trace.get("error_x"):
         value, axis = float(trace["x"][index]), figure.x
@@ -133,6 +137,10 @@ def _row(trace: Mapping[str, Any], index: int, figure: Figure, band: Mapping[str
     if band is not None and (ends := _ends_of_band(band, trace["x"][index])):
         row |= {"from": _text(ends[0], figure.y), "to": _text(ends[1], figure.y)}
     return row
+
+
+def _name(trace: Mapping[str, Any]) -> str:
+    return str(trace.get("meta", {}).get("name") or trace.get("name", ""))
 
 
 def _told(trace: Mapping[str, Any], index: int, figure: Figure, name: str) -> Row:
@@ -156,10 +164,9 @@ def _told(trace: Mapping[str, Any], index: int, figure: Figure, name: str) -> Ro
             row[words or "item"] = _text(value[int(item)] if item else value, {})
     kinds = {match[1] for match in found}
     if not kinds:
-        if told := re.split(r"[\d+\u2212-]", _plain(template, name))[0].strip(" ,;"):
+        words = re.split(r"[\d+\u2212-]", _plain(template, name))[0].strip(" ,;")
+        if told := words or ("mean" if "error_x" in trace else str(trace.get("meta", {}).get("kind", ""))):
             row["point"] = told
-        elif "error_x" in trace:
-            row["point"] = "mean"
         silent = [("x", figure.x), ("y", figure.y)] if "tickvals" not in figure.y else [("x", figure.x)]
         row |= {_title(axis, kind): _text(trace[kind][index], axis) for kind, axis in silent}
     elif trace["type"] == "bar" and "x" not in kinds:

@@ -42,7 +42,11 @@ const studyPage = (() => {
     if (element.dataset.drawn) return;
     element.dataset.drawn = "yes";
     const { data, layout } = specs[element.dataset.figure];
-    Plotly.newPlot(element, structuredClone(data), laidOut(layout), config).catch((error) => fail(element, error));
+    Plotly.newPlot(element, structuredClone(data), laidOut(layout), config).then(() => {
+      // A legend of many rows takes no height from the axes.
+      const more = Math.max(0, (element._fullLayout.legend?._height ?? 0) - 60);
+      return more && Plotly.relayout(element, { height: layout.height + more });
+    }).catch((error) => fail(element, error));
   }
 
   function fail(element, error) {

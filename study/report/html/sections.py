@@ -12,7 +12,7 @@ from study.report.comparison import Comparison
 from study.report.curve_data import shares_time
 from study.report.early_stops import kept_epoch
 from study.report.html import tables
-from study.report.html.pair_tables import pairs_table
+from study.report.html.pair_tables import differences_table, pairs_table
 from study.report.html.search_tables import best_values_table, envelope, sensitivity_table, values_table
 from study.report.html.tables import ReportTable
 from study.report.html.trial_table import TrialTable, trial_table
@@ -130,7 +130,7 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
 def _tables(comparison: Comparison, *, link: str) -> dict[str, ReportTable | None]:
     return {
         "summary": tables.summary_table(comparison, link=link),
-        "differences": tables.differences_table(comparison),
+        "differences": differences_table(comparison),
         "pairs": pairs_table(comparison),
         "sensitivity": sensitivity_table(comparison),
         "target": tables.target_table(comparison),

@@ -14,13 +14,11 @@ from study.report.caveats import length
 from study.report.comparison import Comparison
 from study.report.confirmed import divergence_text
 from study.report.curve_data import LEAST_SECONDS, shares_time
-from study.report.decision_text import level_text
 from study.report.early_stops import epochs_text
 from study.report.figures.style import Style
 from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.summary_rows import Row
 from study.statistics.intervals import MIN_SEEDS, Interval
-from study.statistics.winner import is_testable
 
 # A line of code or a note.
 CellLine = tuple[Literal["code", "note"], str]
@@ -190,67 +188,6 @@ def _seconds_note(comparison: Comparison) -> str:
         )
     told = "Seconds of training are the median over the trials, without compilation and evaluation; below one second "
     return f"{told}they are not compared.{f' {shared}' * bool(shared)}"
-
-
-def differences_table(comparison: Comparison) -> ReportTable | None:
-    """Return the candidate's paired differences; None without differences."""
-    outcome, metric = comparison.outcome, comparison.experiment.metric
-    verdict = outcome.verdict
-    if verdict is None or not is_testable(verdict):
-        return None
-    found = sorted(verdict.differences, key=lambda each: comparison.places[outcome.labels[each.other]])
-    labels = [outcome.labels[each.other] for each in found]
-    significant = [
-        "no" if each.other in verdict.tied else "worse" if each.other in verdict.better else "better" for each in found
-    ]
-    units = f"{verdict.n_seeds} shared {outcome.units_text}" if len(outcome.looks) == 1 else "the seeds of each pair"
-    return ReportTable(
-        caption=f"Over {units}; positive favors {outcome.candidate}",
-        subject=f"{outcome.candidate} against",
-        headings=[entry_heading(label, comparison.look[label]) for label in labels],
-        columns=[
-            ("mean difference", "strong", [metric.change(each.mean) for each in found]),
-            (
-                f"{level_text(outcome)} interval",
-                "number",
-                [metric.change_span(each.low_holm, each.high_holm) for each in found],
-            ),
-            ("adjusted p", "number", ["< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}" for each in found]),
-            (f"{outcome.units_text} won", "number", [_won(comparison, each.other) for each in found]),
-            ("significant difference", "text", significant),
-        ],
-        notes=_difference_notes(comparison),
-    )
-
-
-def _difference_notes(comparison: Comparison) -> list[str]:
-    outcome = comparison.outcome
-    assert outcome.verdict is not None
-    n = len(outcome.labels)
-    looks = " and for the looks" if len(outcome.looks) > 1 else ""
-    told = [f"p is that of a two-sided paired t test{', adjusted for the looks' if looks else ''}."]
-    if n > 2:
-        told = [
-            f"p is that of a two-sided paired t test, adjusted by Holm for all {n * (n - 1) // 2} pairs{looks}; where "
-            f"{outcome.candidate} leads every other and that is smaller, the largest p of its own tests."
-        ]
-    if any(each.low_holm == 0 < each.high_holm or each.high_holm == 0 for each in outcome.verdict.differences):
-        told.append("An end above or below 0: the sign is significant, and the tests say no more.")
-    split = comparison.experiment.metric.confirmed_on
-    won = (
-        f"{outcome.units_text.capitalize()} won: those under which {outcome.candidate} has the better {split} result."
-    )
-    return [*told, won]
-
-
-def _won(comparison: Comparison, other: int) -> str:
-    """Return the seeds under which the candidate is better, such as `3 of 5, 1 tied`."""
-    outcome, sign = comparison.outcome, comparison.experiment.metric.sign
-    assert outcome.verdict is not None
-    mine, theirs, _ = outcome.pair_scores(outcome.verdict.candidate, other)
-    ahead = sign * (mine - theirs)
-    n_tied = int((ahead == 0).sum())
-    return f"{int((ahead > 0).sum())} of {ahead.size}" + (f", {n_tied} tied" if n_tied else "")
 
 
 def target_table(comparison: Comparison) -> ReportTable | None:

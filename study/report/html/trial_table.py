@@ -66,7 +66,7 @@ def trial_table(comparison: Comparison, *, link: str, most_rows: int = _MOST_ROW
         most_rows: Number of rows from which on trials are left out. Default 500.
     """
     metric = comparison.experiment.metric
-    found = trial_rows(comparison.experiment)
+    found = trial_rows(comparison.entries, metric)
     if not found:
         return None
     shown = sorted(_best_of_each(found, metric, most_rows), key=lambda row: _key(row, metric))

@@ -120,7 +120,7 @@ def contrast(one, other):
         (0.3, 0.85, [0.3, 0.4, 0.5, 0.6, 0.8]),
         (0.011, 1.4, [0.02, 0.05, 0.1, 0.2, 0.5, 1.0]),
         (1e-4, 3.0, [1e-4, 1e-3, 1e-2, 1e-1, 1.0]),
-        (1e-33, 2.0, None),
+        (1e-33, 2.0, [1e-30, 1e-25, 1e-20, 1e-15, 1e-10, 1e-5, 1.0]),
         (0.301, 0.309, None),
         (5e-324, 1e308, None),
     ],
@@ -156,3 +156,37 @@ def test_names_are_read_row_by_row():
 
 def test_a_picture_without_values_says_so():
     assert "no values were recorded" in loss_curves([]).decode()
+
+
+def texts_in(svg):
+    root = ET.fromstring(svg)
+    return ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "$x$ and $", "<b>&\"'", "a\x00b\x1bc", "漢字", "back\\slash {x}"])
+def test_any_name_is_drawn_and_leaves_room_for_the_curve(name):
+    names = [name, "sgd"]
+    curve = loss_curves([Curve(label=each, values=np.array([[3.0, 2.0, 1.0]])) for each in names])
+    cells = heat_map([[1.0, 2.0], [3.0, 4.0]], rows=names, columns=names, label="loss")
+    for svg in (curve, cells):
+        assert len(svg) < 30_000
+        assert any(text.startswith(name[:10]) for text in texts_in(svg)) or "\x00" in name
+        assert "sgd" in texts_in(svg)
+        assert float(re.search(rb'height="([\d.]+)pt"', svg)[1]) < 500
+
+
+def test_many_names_make_a_picture_higher():
+    def height(n):
+        svg = loss_curves([Curve(label=f"optimizer_{i}", values=np.array([[2.0, 1.0]])) for i in range(n)])
+        assert len(set(texts_in(svg)) & {f"optimizer_{i}" for i in range(n)}) == n
+        return float(re.search(rb'height="([\d.]+)pt"', svg)[1])
+
+    assert height(8) == height(2) < height(40) < height(80)
+
+
+def test_long_names_of_columns_are_slanted_and_short_ones_are_not():
+    short = heat_map([[1.0, 2.0]], rows=["a"], columns=["sgd", "adam"], label="loss").decode()
+    names = [f"schedule_free_adamw_number_{i}" for i in range(6)]
+    long = heat_map([range(6)], rows=["a"], columns=names, label="loss").decode()
+    assert "rotate(-25" in long
+    assert "rotate(-25" not in short

@@ -248,7 +248,7 @@ def test_the_page_follows_its_studies_and_a_reader_keeps_the_place(browser, grow
     browser.wait(f"{TABLE}.tBodies[0].rows.length === 15")
     browser.wait("document.getElementById('live-text').textContent === '5 trials each'")
     assert browser.ask("window.stays.isConnected && window.stays.layout.xaxis.range[1] < 2")
-    assert browser.ask("window.stays.data.filter(t => t.mode === 'lines').every(t => t.x.at(-1) === 4)")
+    assert browser.ask("window.stays.data.filter(t => t.line?.shape === 'hv').every(t => t.x.at(-1) === 4)")
     assert abs(browser.ask(top) - before) < 3
     assert browser.ask("document.querySelectorAll('details[open]').length") == opened
     assert browser.ask(f"{heading('learning_rate')}.parentElement.getAttribute('aria-sort')") == "ascending"

@@ -77,7 +77,7 @@ def test_the_page_loads_nothing_and_its_anchors_are_there(page):
     outer = {link for link in found.links if not link.startswith("#")}
     runs = ["study", *(f"trial-{number}" for number in range(6))]
     assert outer == {
-        f"http://127.0.0.1:5000/#/experiments/7/runs/{name}-{run}"
+        f"http://127.0.0.1:5000/#/experiments/7/runs/{name}-{run}?workflowType=machine_learning"
         for name in ("adam", "momentum", "sgd")
         for run in runs
     }

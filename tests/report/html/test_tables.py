@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from study.report.comparison import compare
+from study.report.html.pair_tables import differences_table
 from study.report.html.search_tables import sensitivity_table
-from study.report.html.tables import differences_table, summary_table
+from study.report.html.tables import summary_table
 
 
 def cells(table, title):
