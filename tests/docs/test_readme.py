@@ -82,6 +82,15 @@ def test_readme_is_half_of_what_it_was_and_shows_a_moving_picture():
     assert 50_000 < (ROOT / picture[1]).stat().st_size < 1_500_000
 
 
+def test_readme_counts_what_can_be_chosen():
+    counted = {
+        kind: len([*(ROOT / "conf" / folder).glob("*.yaml")])
+        for kind, folder in {"optimizers": "optimizer", "data sets": "dataset", "models": "model"}.items()
+    }
+    said = ", ".join(f"{n} {kind}" for kind, n in counted.items())
+    assert f"lists {said}." in README.read_text("utf-8")
+
+
 def numbers_of(table, row):
     """Return the first number of each cell of a row of a Markdown table."""
     (line,) = [line for line in table.splitlines() if line.startswith(f"| {row} |")]
