@@ -18,10 +18,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # tests/conftest.py chooses the order of the files.
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo gallery gallery-full server test test-quick test-faults postgresql browser rules api notebooks house same-numbers lint format lock audit wheel wheelhouse clean help
+.PHONY: demo gallery gallery-full server test test-quick test-full test-faults postgresql browser rules reference docs printed notebooks house same-numbers lint format lock audit wheel wheelhouse clean help
 
-demo: $(VENV)/installed ## install, then compare three optimizers on the embedded data set
-	$(BIN)/study run -m optimizer=sgd,momentum,adam budget.n_trials=4 budget.n_epochs=3 budget.n_confirmations=3
+demo: $(VENV)/installed ## install, compare three optimizers on the bundled data set, and write the page
+	$(BIN)/study run -m optimizer=sgd,momentum,adam
+	$(BIN)/study compare digits-mlp | tail -n 1
 
 server: $(VENV)/installed-distributed ## start PostgreSQL and MLflow here for trying storage=server (needs Debian's postgresql)
 	$(BIN)/python .ci/server
@@ -44,7 +45,10 @@ test: $(VENV)/installed-dev ## install what the tests need, then run them
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
 
 test-quick: $(VENV)/installed-dev ## run the tests that a change most likely breaks, in two minutes
-	$(BIN)/python -m pytest -q $(PYTEST_ARGS) -m "not (slow or faults or gallery or gpu or browser)"
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS) -m "not (slow or full or faults or gallery or gpu or browser)"
+
+test-full: $(VENV)/installed-dev ## run the further cases of the longest tests (half an hour)
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS) -m full
 
 test-faults: $(VENV)/installed-dev ## kill processes and servers, fill disks, damage files, many times (an hour; PostgreSQL if installed)
 	$(BIN)/python -m pytest -q -m faults tests
@@ -52,14 +56,23 @@ test-faults: $(VENV)/installed-dev ## kill processes and servers, fill disks, da
 postgresql: $(VENV)/installed-dev ## test workers that share a study on PostgreSQL, and its outages (needs Debian's postgresql)
 	$(BIN)/python -m pytest -q -m "faults or slow" tests/faults/test_workers_postgresql.py tests/faults/test_server_outages.py
 
-browser: $(VENV)/installed-dev ## test the comparison page in headless Chromium (needs chromium and chromedriver)
-	$(BIN)/python -m pytest -q -m browser tests/report
+browser: $(VENV)/installed-dev ## test the comparison page and MLflow's pages in headless Chromium (needs chromium and chromedriver)
+	$(BIN)/python -m pytest -q -m browser tests/report tests/tracking
 
 rules: $(VENV)/installed-dev ## measure every optimizer beside its paper or optax, for docs/update_rules.md
 	$(BIN)/python -m benchmarks.update_rules.page docs/update_rules.md
 
-api: $(VENV)/installed-dev ## write docs/api.md from the docstrings
+reference: $(VENV)/installed-dev ## write the reference in docs/ from docstrings, config files and the commands' parsers
 	$(BIN)/python -m benchmarks.api_page
+	$(BIN)/python -m benchmarks.commands_page
+	$(BIN)/python -m benchmarks.configs_page
+
+docs: $(VENV)/installed-dev ## build the documentation site in site/, and check it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	$(BIN)/python -m benchmarks.site.check site
+
+printed: $(VENV)/installed-dev ## run the commands of README and of the tutorial, and write what they print into them
+	$(BIN)/python -m benchmarks.printed_blocks
 
 notebooks: $(VENV)/installed-dev ## run the notebooks of docs/notebooks and store their outputs
 	$(BIN)/python -m benchmarks.notebooks
@@ -97,7 +110,7 @@ wheelhouse: | $(BIN)/python ## collect the wheels that a GPU node lacks: PYTHON=
 	@$(BIN)/python .ci/collect_wheels --python "$(if $(PYTHON),$(PYTHON),$(error wheelhouse: expected PYTHON=<version of the node>, for example 3.12. Set it))" $(if $(PLATFORM),--platform $(PLATFORM))
 
 clean: ## remove .venv, builds and caches; the stores in mlruns/ stay
-	rm -rf $(VENV) build dist wheelhouse .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site wheelhouse .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20

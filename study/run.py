@@ -79,7 +79,7 @@ def run_study(
         grace(config.shutdown_grace_s),
         removed_without_stores(config.log_file, config.stores.optuna_journal),
         captured(config.log_file) as terminal,
-        open_view(config.live, stream=terminal) as view,
+        open_view(config.live, stream=terminal, study=_title(config)) as view,
         said_through(view.message),
         start_study(config, view, dataset=dataset, kept=kept) as context,
     ):
@@ -103,6 +103,11 @@ def run_study(
             tracking_uri=config.stores.tracking_uri,
             run_id=context.tracker.run_id,
         )
+
+
+def _title(config: StudyConfig) -> str:
+    """Return the name of a study whose name among the stored ones is not known yet."""
+    return f"{config.experiment_name}/{config.study_name or config.labels[0]}"
 
 
 def _try_one(config: StudyConfig, dataset: Dataset | None) -> StudyOutcome:

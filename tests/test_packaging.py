@@ -53,6 +53,7 @@ def test_the_wheel_holds_every_module_every_yaml_and_bundled_data_once(wheel):
     assert len(held) == len(set(held))
     assert {name.split("/")[0] for name in held if ".dist-info/" not in name} == {"study", "hydra_plugins"}
     assert any(name.endswith("licenses/LICENSE") for name in held)
+    assert {"study/report/html/plotly/plotly-basic.min.js", "study/report/html/plotly/LICENSE"} <= set(held)
 
 
 @pytest.fixture(scope="module", params=["wheel", "editable"])

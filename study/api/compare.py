@@ -145,9 +145,10 @@ def _compared(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path)
     studies = _checked(jobs, arguments, folder)
     _refuse_other_data(studies)
     _tell_other_processes(studies)
-    for study in studies:
+    for number, study in enumerate(studies, start=1):
         check_stores(study.config)  # studies before this one have written to them
-        run_anywhere(study.config, dataset=study.dataset, kept=study.kept)
+        placed = replace(study.config, place=(number, len(studies)))
+        run_anywhere(placed, dataset=study.dataset, kept=study.kept)
     confirm_in_rounds(studies, tell=tell)
     config = studies[0].config
     return ExperimentView(

@@ -139,14 +139,14 @@ class ExperimentView:
             - n_trials, n_planned, n_complete, n_pruned, n_diverged, n_failed: `int64`. Trials that ended, that were
               planned, and that ended in each state.
             - search_best, validation: `float64`. Best validation objective of the search, which its luck biases, and
-              the mean one of the confirmations.
+              the mean one of the confirmations, which orders the rows.
             - metric: `string`. The metric of the columns up to gain, such as `test_accuracy`.
             - mean, ci_low, ci_high: `float64`. Mean over the confirmations that did not diverge, 95 % interval.
-            - mean_with_diverged: `float64`. With the worst value for each diverged one: what orders the rows.
+            - mean_with_diverged: `float64`. With the worst value for each diverged one.
             - untuned, untuned_ci_low, untuned_ci_high, gain: `float64`. The mean of the untuned optimizer with its
               interval; tuned against untuned, positive where tuning helped.
             - n_confirmations, n_confirmations_diverged: `int64`.
-            - seconds_per_trial, optimizer_state_bytes: `float64`. The median of training, compilation and evaluation.
+            - seconds_per_trial, optimizer_state_bytes: `float64`. Medians; the seconds are those of training alone.
             - n_studies: `int64`; over_studies, over_studies_ci_low, over_studies_ci_high: `float64`. Mean over
               studies, with the interval that includes the luck of the search; NaN with fewer than three study seeds.
             - the searched hyperparameters of the best configuration, or the fixed learning rate, each under its name;

@@ -14,9 +14,11 @@ from study.core.errors import StudyError, limit_errors
 from study.core.garbage import collect_rarely
 from study.core.interrupt import Stopped, clean_stop
 from study.core.readable_output import open_standard_descriptors, readable_output, show_controls
+from study.core.terminal import clear_line
 
 COMMANDS = {
     "run": "search, confirm and record one study, or many with -m",
+    "watch": "follow studies that run elsewhere, until nothing runs",
     "list": "show experiments and studies, their progress and best results",
     "reproduce": "train a recorded run again: the same numbers, or likely causes of a difference",
     "export": "write the best configuration as Hydra YAML for `study run best=FILE`, or as a plain Keras script",
@@ -93,7 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command not in _HELP_WORDS:
             working_directory()
             check_home()
-        with clean_stop(), limit_errors("this command"):
+        # Who watches writes nothing that a signal could cut off.
+        with clean_stop(quiet=command == "watch"), limit_errors("this command"):
             if command in _HELP_WORDS:
                 return _help()
             return int(importlib.import_module(_MODULES.get(command, f"study.cli.{command}")).main(rest))
@@ -103,7 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         goes_on = " Run the same command again to continue." if command == "run" else ""
         with contextlib.suppress(OSError):  # the terminal was closed
-            sys.stderr.write(f"\nstudy {command}: stopped.{goes_on}\n")
+            clear_line()
+            sys.stderr.write(f"study {command}: stopped.{goes_on}\n")
         return stop.exit_status if isinstance(stop, Stopped) else 1
     except BrokenPipeError:  # the reader has closed our output, as in `study list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from study.cli.stores import DEFAULT_UI, add_store_options
 
+_PORT = 5001  # beside MLflow's pages
+_LAST_PORT = 65535
 _DESCRIPTION = "Write the page that says which optimizer is better, by how much, and how sure that is."
 
 
@@ -21,7 +23,13 @@ def main(arguments: list[str]) -> int:
     Returns:
         The exit status.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    _check_together(parser, options)
+    if options.serve:
+        from study.cli.actions.serve import serve_comparison
+
+        return serve_comparison(options, arguments)
     from study.cli.actions.compare import compare_experiments
 
     return compare_experiments(options, arguments)
@@ -40,5 +48,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ui", default=DEFAULT_UI, metavar="URL", help="the address of MLflow's pages, for links to runs"
     )
+    parser.add_argument(
+        "--serve", action="store_true", help="show the page at an address of this machine, and follow studies that run"
+    )
+    parser.add_argument("--port", type=_port, metavar="PORT", help=f"of --serve (default: {_PORT}; 0: any free one)")
     add_store_options(parser)
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 0 to {_LAST_PORT}")
+    return int(text)
+
+
+def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse options that need, or cannot be with, `--serve`; give the port its default."""
+    if not options.serve:
+        if options.port is not None:
+            parser.error("--port: expected together with --serve")
+        return
+    kept = {"--output": options.output, "--figures": options.figures, "--json": options.json or None}
+    if given := [name for name, value in kept.items() if value is not None]:
+        parser.error(f"{given[0]}: expected without --serve, which keeps no file. Run the command once more for files")
+    options.port = _PORT if options.port is None else options.port

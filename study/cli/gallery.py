@@ -26,7 +26,10 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these (default: all that were run)")
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="folder of the pages (default: mlruns/gallery in --folder)"
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder of the pages, as HTML and as Markdown (default: mlruns/gallery in --folder)",
     )
     parser.add_argument("--no-log", action="store_true", help="do not keep the pages in MLflow")
     add_store_options(parser)

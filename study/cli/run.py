@@ -47,18 +47,22 @@ def main(arguments: list[str]) -> int:
     if "-h" in arguments or "--help" in arguments:
         sys.stdout.write(_HELP.format(groups=_groups()))
         return 0
-    from study.cli.launch import hydra_app
-    from study.cli.launch.command_words import read_command_words
-    from study.cli.launch.compose import CompositionError, MisreadError, compose_jobs, prepare
+    from study.core.status_line import status_line
+
+    with status_line("study run: loading Hydra, reading the command"):
+        from study.cli.launch import hydra_app
+        from study.cli.launch.command_words import read_command_words
+        from study.cli.launch.compose import CompositionError, MisreadError, compose_jobs, prepare
 
     words = read_command_words([_RETRY.get(word, word) for word in arguments])
     command_line = hydra_app.read_arguments(prepare(words.kept))
     if command_line.is_question:
         return hydra_app.answer(command_line, faults=words.faults)
     try:
-        jobs = compose_jobs(
-            command_line.overrides, multirun=command_line.multirun, faults=words.faults, unread=words.groups
-        )
+        with status_line("study run: composing the studies"):
+            jobs = compose_jobs(
+                command_line.overrides, multirun=command_line.multirun, faults=words.faults, unread=words.groups
+            )
     except MisreadError as error:
         raise hydra_app.with_further_faults(error) from None
     except CompositionError as error:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 
-# Okabe and Ito's colors (2008), which the color-blind can distinguish. Yellow, orange and sky blue are darkened and
-# black is gray, so that each has a contrast of about three to one on white and on a dark page.
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#c9699f", "#c98a00", "#3b97d3", "#8a8300", "#7d7d7d")
+# Each has a contrast of at least three to one on white and on a dark page. They were found by a random search around
+# Okabe and Ito's colors (2008) for the largest least distance in CIEDE2000: two are 19 apart for full color vision,
+# and 11 without red, green or blue cones (simulated after Machado et al. 2009). In gray, markers distinguish entries.
+COLORS = ("#0072b2", "#ce2209", "#12a888", "#df5569", "#b88f06", "#7b89ff", "#59763f", "#836677")
 # The optimizers that prefer each color, in turn. Append new names: any other order changes preferences.
 _KNOWN = (
     "adam",

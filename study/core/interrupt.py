@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 
 from study.core.child_signals import end_with_parent, signal_children
 from study.core.interactive import is_interactive
+from study.core.stopped import Stopped as Stopped
+from study.core.stopped import status_of
 
 # Time from SIGTERM or SIGHUP to the end of the process at the latest, in seconds, unless a config gives another.
 # Kubernetes and Slurm kill after 30 s.
@@ -27,44 +29,11 @@ _SHARE_OF_CHECKPOINT = 0.8
 _DOUBLE_S = 0.2
 # Time from a swallowed exception to the next attempt, in seconds.
 _AGAIN_S = 0.05
+# Longest wait for a place on the terminal, in seconds.
+_DRAWN_IN_S = 0.5
 # No signal has the number 0. The end of the pipe would not do: a forked process keeps it open.
 _END = b"\0"
 _NUMBERS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-
-
-def status_of(number: int) -> int:
-    """Return the exit status that shells give to a process ended by a signal.
-
-    Args:
-        number: The signal.
-    """
-    return 128 + number
-
-
-class Stopped(KeyboardInterrupt):
-    """The first signal that ends this process.
-
-    Args:
-        number: The signal. Also an attribute.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.number = number
-
-    @property
-    def exit_status(self) -> int:
-        """Exit status of a command that the signal stopped: 143 for SIGTERM, 129 for SIGHUP, else 1."""
-        return status_of(self.number) if self.asks_for_the_end else 1
-
-    @property
-    def asks_for_the_end(self) -> bool:
-        """True if the signal ends a process; Ctrl-C ends only a command of it."""
-        return self.number in (signal.SIGTERM, getattr(signal, "SIGHUP", None))
-
-    def _render_traceback_(self) -> list[str]:
-        """Return the lines that IPython shows in place of a traceback, which would be one of our own functions."""
-        return ["Stopped: finished results are stored. Run the same cell again to continue."]
 
 
 @contextlib.contextmanager
@@ -82,7 +51,7 @@ def clean_stop(*, quiet: bool = False) -> Iterator[None]:
     changes.
 
     Args:
-        quiet: Write nothing, since the calling process does. Default False.
+        quiet: Write nothing, since the calling process does, except through `told_through`. Default False.
     """
     signals = _Signals(quiet=quiet)
     if threading.current_thread() is not threading.main_thread() or not signals.numbers:
@@ -226,6 +195,24 @@ def passed_to_children() -> Iterator[None]:
         stop_here()  # in place of the errors of jobs that the signal ended
 
 
+@contextlib.contextmanager
+def told_through(tell: Callable[[str], None]) -> Iterator[None]:
+    """Say through a function that this process ends, for a block that draws on the terminal.
+
+    Args:
+        tell: Shows a line above what is drawn. It is called in another thread.
+    """
+    signals = _installed
+    if signals is None:
+        yield
+        return
+    before, signals.tells = signals.tells, tell
+    try:
+        yield
+    finally:
+        signals.tells = before
+
+
 class _Signals:
     """The handlers of this process, and the thread that acts where the main thread is busy in a library's code."""
 
@@ -236,12 +223,14 @@ class _Signals:
         self.grace_s, self.n_waiting, self.passes_on, self.is_idle = GRACE_S, 0, False, False
         self.delayed: int | None = None
         self.is_kept = is_interactive()
+        self.tells: Callable[[str], None] | None = None
         self._quiet, self._stopped, self._stopped_at = quiet, 0, 0.0
         self._received: Counter[int] = Counter()
         self._first_interrupt = 0.0
         self._timers: list[threading.Timer] = []
         self._raised: weakref.ref[Stopped] | None = None
         self._repeats, self._is_removed = False, False
+        self._has_told = threading.Event()
 
     def install(self) -> None:
         """Handle the signals from now on."""
@@ -321,6 +310,7 @@ class _Signals:
         elif self.is_idle or (self.n_waiting > 0 and number != signal.SIGINT):
             self.delayed = number
         else:
+            self._has_told.wait(2 * _DRAWN_IN_S)  # before the exception removes what is drawn on the terminal
             self.stop(number)
 
     def _watch(self) -> None:
@@ -331,6 +321,7 @@ class _Signals:
             for number in numbers:
                 if number in self.numbers:
                     self._arrived(number)
+                    self._has_told.set()
 
     def _arrived(self, number: int) -> None:
         now = time.monotonic()
@@ -373,9 +364,18 @@ class _Signals:
         self._timers.append(timer)
 
     def _tell(self, text: str) -> None:
-        if not self._quiet:
+        is_told = self.tells is not None and _called_in_time(self.tells, text)
+        if not is_told and not self._quiet:
             with contextlib.suppress(OSError):  # the terminal was closed
                 os.write(self._terminal, f"\n{text}\n".encode())
+
+
+def _called_in_time(tell: Callable[[str], None], text: str) -> bool:
+    """Call a function that draws on the terminal; return false if whoever draws now does not let it."""
+    thread = threading.Thread(target=tell, args=(text,), daemon=True)
+    thread.start()
+    thread.join(_DRAWN_IN_S)
+    return not thread.is_alive()
 
 
 # The handlers of a process exist once, and so does this.

@@ -6,6 +6,41 @@ import math
 
 _DIGITS = 5
 _DIGITS_BELOW_ONE = 3
+_DIGITS_OF_WIDTH = 2
+_MOST_PLACES = 6
+# Scores within these limits have four decimals, so that those of a table line up.
+_SMALLEST, _LARGEST = 1e-3, 1e5
+
+
+def plus_minus(mean: float, half_width: float) -> str:
+    """Return a mean with the half-width of its interval, such as `0.913 ± 0.018`.
+
+    The half-width has two digits, and the mean ends at the same place.
+
+    Args:
+        mean: The mean.
+        half_width: Half the width of the interval, at least 0; NaN without an interval.
+    """
+    if not math.isfinite(half_width):
+        return score_text(mean)
+    places = _DIGITS_OF_WIDTH - 1 - math.floor(math.log10(half_width)) if half_width else _MOST_PLACES + 1
+    if not 0 <= places <= _MOST_PLACES or abs(mean) >= _LARGEST:
+        return f"{score_text(mean)} ± {half_width:.{_DIGITS_OF_WIDTH}g}"
+    return f"{mean:.{places}f} ± {half_width:.{places}f}"
+
+
+def score_text(value: float | None) -> str:
+    """Return a score as every table and line of the terminal shows it: four decimals, or four digits if it is extreme.
+
+    Args:
+        value: The score; None: `none`.
+
+    >>> score_text(0.5), score_text(2.4e51)
+    ('0.5000', '2.4e+51')
+    """
+    if value is None:
+        return "none"
+    return f"{value:.4f}" if value == 0 or _SMALLEST <= abs(value) < _LARGEST else f"{value:.4g}"
 
 
 def short_number(text: str) -> str:

@@ -10,6 +10,8 @@ from study.core.search_space import Value
 from study.core.trainer_interface import Kind, State
 
 Role = Literal["study", "trial", "confirmation", "comparison"]
+# Params of a trial or a confirmation that are no hyperparameters; earlier confirmations have a `trial_number` too.
+NOT_HYPERPARAMETERS = ("optimizer", "trial_number", "repetition", "run_seed", "order_seed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +26,7 @@ class RunRecord:
         state: The state in which it ended; None while it runs, and if it was cut off.
         status: The store's status: RUNNING, FINISHED, FAILED or KILLED.
         superseded: True for a confirmation of a point that, after a continued search, is no longer the best.
-        params: Hyperparameters under Keras's argument names, `trial_number`, `run_seed`, `order_seed`, `optimizer`.
+        params: Hyperparameters under Keras's argument names, and those of `NOT_HYPERPARAMETERS`.
         metrics: The last value of each metric.
         started: Time of the start, in seconds since 1970.
         ended: Time of the end, in seconds since 1970; None while it runs.

@@ -8,6 +8,7 @@ the page; tests use them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -73,6 +74,11 @@ class Picture:
     data: bytes
     suffix: Suffix
 
+    @property
+    def file(self) -> str:
+        """Name of the file, without characters that have a meaning in a path or an address."""
+        return f"{re.sub('[^A-Za-z0-9_.-]+', '-', self.name).lstrip('.')}.{self.suffix}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
@@ -96,9 +102,12 @@ class PageContents:
     Attributes:
         pictures: The pictures, in their order on the page.
         tables: The tables, in their order on the page.
-        findings: Sentences computed from the results; one of them is the verdict on the claim.
+        findings: Sentences computed from the results; the first one begins with the verdict on the claim.
+        headline: The result in a short sentence, for the index and the top of the page; computed, too. Default: the
+            empty text, no headline.
     """
 
     pictures: tuple[Picture, ...]
     tables: tuple[Table, ...]
     findings: tuple[str, ...]
+    headline: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from study.config.own_code import model_code
@@ -17,9 +18,10 @@ from study.pipeline.confirmation_phase import Confirmed
 from study.pipeline.context import StudyContext
 from study.pipeline.reconcile import trials_text
 from study.pipeline.workload import build_model_at
-from study.report.confirmed import ConfirmedScores, confirmed_metrics
+from study.report.confirmed import ConfirmedScores, confirmed_metrics, validation_of
+from study.report.objective_metric import metric_of
 from study.search.waiting import POLL_S
-from study.tracking.mlflow_schema import config_params, split_tags
+from study.tracking.mlflow_schema import config_params, config_tags, split_tags
 from study.tracking.study_summary import ConfirmedMean
 from study.training.backend import without_tensorflow
 
@@ -132,8 +134,22 @@ def _confirmed_means(
     """Return each metric over the confirmations of the best or fixed setting, as the comparison page shows it."""
     runs = [(run.state, run.metrics) for (kind, _), run in confirmed.items() if kind in ("best", "fixed")]
     params = {param.key: param.value for param in config_params(context.config)}
-    found = confirmed_metrics(runs, params, split_tags(context.dataset))
-    return {name: _confirmed_mean(each) for name, each in found.items()}
+    tags = {**config_tags(context.config), **split_tags(context.dataset)}
+    found = confirmed_metrics(runs, params, tags)
+    means = {name: _confirmed_mean(each) for name, each in found.items()}
+    metric = metric_of(params, tags)
+    # The protocol chooses by validation, also where confirmations are measured on a test split.
+    if (on_validation := validation_of(runs, metric)) is not None:
+        mean = _confirmed_mean(on_validation)
+        means[metric.name] = replace(mean, chosen_by=_with_worst(mean, worst=metric.worst))
+    return means
+
+
+def _with_worst(mean: ConfirmedMean, *, worst: float) -> float:
+    """Return a mean with the worst value for each confirmation that diverged."""
+    if mean.n_diverged in (0, mean.n):
+        return worst if mean.n_diverged else mean.mean
+    return ((mean.n - mean.n_diverged) * mean.mean + mean.n_diverged * worst) / mean.n
 
 
 def _confirmed_mean(found: ConfirmedScores) -> ConfirmedMean:

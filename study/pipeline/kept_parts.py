@@ -24,9 +24,13 @@ class KeptParts:
     Studies share a trainer if they differ in nothing but their seeds and the values of the optimizer's arguments. Such
     numbers are arguments of the program, so it is compiled once for `adam` under all study seeds, and once for all
     looks. The results are the same as with a trainer for each study.
+
+    Attributes:
+        told: Cautions that an earlier study has shown. Default: none.
     """
 
     def __init__(self) -> None:
+        self.told: set[str] = set()
         self._data: tuple[str, Dataset] | None = None
         self._trainers: OrderedDict[str, Trainer] = OrderedDict()
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from study.config.schema import Direction
+from study.core.number_text import score_text
 from study.core.trainer_interface import BestTrial, Kind, State
+from study.pipeline.live_pace import Pace
 
 # Up to this many parallel trials are listed one by one; more are summed up.
 MOST_SHOWN = 4
@@ -62,7 +64,30 @@ class Running:
         if self.epoch == 0:
             return "starting"
         of = f" of {self.n_epochs}" if self.n_epochs else ""
-        return f"epoch {self.epoch}{of}, {metric} {number_text(self.value)}"
+        return f"epoch {self.epoch}{of}, {metric} {score_text(self.value)}"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A part of a study with what is done of it.
+
+    Attributes:
+        title: Name of the part.
+        done: Units of work done, with shares of running ones.
+        n: Units of work of the part.
+        of: Name of a unit; may be empty.
+        n_ended: Number of units that have ended. Default 0.
+    """
+
+    title: str
+    done: float
+    n: int
+    of: str
+    n_ended: int = 0
+
+    def text(self) -> str:
+        """Return `3 of 20 trials`."""
+        return f"{self.n_ended} of {self.n}{f' {self.of}' if self.of else ''}"
 
 
 @dataclass(kw_only=True)
@@ -74,27 +99,97 @@ class Progress:
         metric: The metric of all values and objectives.
         direction: `maximize` if a large value is good.
         n_trials: Number of trials of the study.
-        n_left: Number of trials and confirmations to run from `started` on.
         started: Time of the start, in seconds of the monotonic clock.
-        n_ended: Number of trials and confirmations that have ended since `started`. Default 0.
+        n_done: Number of trials that had ended before `started`. Default 0.
+        n_confirmations: Number of confirmations of all settings to run from `started` on. Default 0.
+        place: The number of the study in its command, from 1, and the number of studies. Default: the only one.
+        compiles: True if the trainer compiles programs. Default True.
+        is_round: The study only goes on with further confirmations. Default False.
+        n_ended: Number of trials that have ended since `started`. Default 0.
+        n_confirmed: Number of confirmations that have ended since `started`. Default 0.
         best: The best trial so far. None (the default): no trial has completed.
         running: The trials and confirmations that run now, by kind and number. Default: empty.
+        built: Kinds of trainings whose programs have been built. Default: none.
+        first: The trials and confirmations that began while a program was being built. Default: none.
+        pace: The measured speed.
     """
 
     name: str
     metric: str
     direction: Direction
     n_trials: int
-    n_left: int
     started: float
+    n_done: int = 0
+    n_confirmations: int = 0
+    place: tuple[int, int] = (1, 1)
+    compiles: bool = True
+    is_round: bool = False
     n_ended: int = 0
+    n_confirmed: int = 0
     best: BestTrial | None = None
     running: dict[tuple[Kind, int], Running] = field(default_factory=dict)
+    built: set[Kind] = field(default_factory=set)
+    first: set[tuple[Kind, int]] = field(default_factory=set)
+    pace: Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pace = Pace(self.started)
+
+    @property
+    def n_left(self) -> int:
+        """Number of trials and confirmations to run from `started` on."""
+        n_trials = 0 if self.is_round else max(self.n_trials - self.n_done, self.n_ended)
+        return n_trials + max(self.n_confirmations, self.n_confirmed)
 
     @property
     def done(self) -> float:
         """Number of trials and confirmations done since `started`, with shares of running ones."""
-        return self.n_ended + sum(trial.share for trial in self.running.values())
+        return self.n_ended + self.n_confirmed + sum(trial.share for trial in self.running.values())
+
+    def begin(self, kind: Kind, number: int, *, now: float) -> None:
+        """Begin a trial or a confirmation.
+
+        Args:
+            kind: `trial`, or the setting that is confirmed.
+            number: Index of the trial, from 0; of a confirmation, its repetition.
+            now: The time, in seconds of the monotonic clock.
+        """
+        if kind not in self.built:
+            self.built.add(kind)
+            self.pace.build(now)
+        if self.pace.building_s(now) is not None:
+            self.first.add((kind, number))
+        self.running[kind, number] = Running()
+
+    def end(self, kind: Kind, numbers: Sequence[int], *, now: float) -> None:
+        """End trials or confirmations.
+
+        Args:
+            kind: `trial`, or the setting that is confirmed.
+            numbers: Indices of the trials, from 0; of confirmations, their repetitions.
+            now: The time, in seconds of the monotonic clock.
+        """
+        ended = {(kind, number): self.running.pop((kind, number), Running()) for number in numbers}
+        if kind == "trial":
+            self.n_ended += len(numbers)
+        else:
+            self.n_confirmed += len(numbers)
+        # Without a number of epochs all of the work counts here, also that of the time of compiling.
+        is_whole = all(key in self.first and trial.n_epochs is None for key, trial in ended.items())
+        note = self.pace.skips if is_whole else self.pace.trains
+        note(now, work=self.done)
+
+    def bars(self) -> list[Bar]:
+        """Return the parts of the study that are or will be trained, with what is done of each."""
+        trials = [trial.share for (kind, _), trial in self.running.items() if kind == "trial"]
+        confirmations = [trial.share for (kind, _), trial in self.running.items() if kind != "trial"]
+        n_before = min(self.n_done, self.n_trials)
+        search = Bar("search", done=n_before + self.n_ended + sum(trials), n=max(self.n_trials, 1), of="trials")
+        search = replace(search, n_ended=n_before + self.n_ended)
+        title = "further confirmations" if self.is_round else "confirmations"
+        n = max(self.n_confirmations, self.n_confirmed + len(confirmations))
+        confirm = Bar(title, done=self.n_confirmed + sum(confirmations), n=n, of="", n_ended=self.n_confirmed)
+        return [*([] if self.is_round else [search]), *([confirm] if n else [])]
 
     def title(self, kind: Kind, number: int) -> str:
         """Return the title of a trial or a confirmation.
@@ -107,38 +202,80 @@ class Progress:
             return f"trial {number} ({number + 1} of {self.n_trials})"
         return f"confirmation {number} ({kind})"
 
+    @property
+    def named(self) -> str:
+        """The study's name, with its place if the command has several studies."""
+        place = self.place_text()
+        return f"{self.name} ({place})" if place else self.name
+
+    def place_text(self) -> str:
+        """Return `study 2 of 3`; empty for the only study of a command."""
+        number, n = self.place
+        return f"study {number} of {n}" if n > 1 else ""
+
     def time_text(self, now: float) -> str:
-        """Return the time so far and the time left in words.
+        """Return the time so far and the time left in words. Nothing is extrapolated from a compilation.
 
         Args:
             now: The time, in seconds of the monotonic clock.
         """
-        elapsed, done = now - self.started, self.done
-        if done <= 0:
-            return f"{duration_text(elapsed)} so far, time left unknown"
-        left = max(self.n_left - done, 0) * elapsed / done
-        return f"{duration_text(elapsed)} so far, about {duration_text(left)} left"
+        so_far = f"{rough_text(now - self.started)} so far"
+        left, building = self.left_s(now), self.pace.building_s(now)
+        if self.done >= self.n_left and not self.running:
+            return f"{so_far}, recording the results"
+        if building is not None:
+            what = "building and compiling" if self.compiles else "building the model"
+            after = "time left not known yet" if left is None else f"then about {rough_text(left)} left"
+            return f"{so_far}; {what}: {rough_text(building)}; {after}"
+        if left is None:
+            return f"{so_far}, time left not known yet"
+        is_ahead = self.built == {"trial"} and self.n_confirmations > 0 and self.compiles
+        what = "of training left" if is_ahead else "left"  # the confirmations may compile a program of their own
+        return f"{so_far}, about {rough_text(left)} {what}{self._all_text(now, left)}"
+
+    def left_s(self, now: float) -> float | None:
+        """Return the time of training that is left in the study, in seconds; None while no speed is measured.
+
+        Args:
+            now: The time, in seconds of the monotonic clock.
+        """
+        return self.pace.left_s(now, work=max(self.n_left - self.done, 0.0))
+
+    def _all_text(self, now: float, left: float) -> str:
+        """Return the time of all studies that are left in the command, if this one ran from its start here."""
+        number, n = self.place
+        if number == n or self.n_done or self.is_round:
+            return ""
+        in_all = left + (n - number) * (now - self.started + left)
+        others = "1 more study" if n - number == 1 else f"{n - number} more studies"
+        return f"; about {rough_text(in_all)} with {others}"
 
     def best_text(self) -> str:
         """Return the best value and its trial in words."""
         if self.best is None:
             return f"no {self.metric} yet"
-        return f"best {self.metric} {number_text(self.best.objective)} (trial {self.best.number})"
+        return f"best {self.metric} {score_text(self.best.objective)} (trial {self.best.number})"
 
     def running_text(self) -> list[str]:
-        """Return a line for each running trial, or one line for a batch."""
-        if len(self.running) <= MOST_SHOWN:
+        """Return a line for each running trial, or two lines for a batch: its states, and its values."""
+        begun = [trial for trial in self.running.values() if trial.epoch or trial.state]
+        if len(self.running) <= MOST_SHOWN and (begun or len(self.running) < 2):
             return [f"{self.title(*key)}: {trial.text(self.metric)}" for key, trial in self.running.items()]
+        kinds = {kind for kind, _ in self.running}
+        what = "trials" if kinds == {"trial"} else f"confirmations ({', '.join(sorted(kinds - {'trial'}))})"
+        if not begun:
+            return [f"{len(self.running)} {what} begin together"]
         batch = list(self.running.values())
         counts: Counter[str] = Counter(trial.state or "training" for trial in batch)
         epochs = [trial.epoch for trial in batch if trial.state is None] or [trial.epoch for trial in batch]
         of = next((f" of {trial.n_epochs}" for trial in batch if trial.n_epochs), "")
         low, high = min(epochs), max(epochs)
-        epoch = "starting" if high == 0 else f"epoch {high}{of}" if low in (0, high) else f"epochs {low} to {high}{of}"
+        epoch = f"epoch {high}{of}" if low in (0, high) else f"epochs {low} to {high}{of}"
         told = ["training", *(state for state in counts if state != "training")]
         states = ", ".join(f"{counts[state]} {state}" for state in told)
         values = [trial.value for trial in batch if trial.value is not None]
-        return [f"batch of {len(batch)}, {epoch}: {states}{self._spread(values)}"]
+        spread = self._spread(values)
+        return [f"batch of {len(batch)} {what}, {epoch}: {states}", *([f"now: {spread}"] if spread else [])]
 
     def batch_text(self, kind: Kind, ended: Sequence[Ended]) -> str:
         """Return a line that sums up the ends of a batch's trials or confirmations.
@@ -153,23 +290,15 @@ class Progress:
         states = ", ".join(f"{counts[state]} {state}" for state in sorted(counts))
         # A pruned trial's value is from an earlier epoch; a diverged trial's is only the worst possible one.
         values = [one.objective for one in ended if one.state == "complete" and one.objective is not None]
-        return f"{len(ended)} {of} ({min(numbers)} to {max(numbers)}): {states}{self._spread(values)}"
+        spread = self._spread(values)
+        return f"{len(ended)} {of} ({min(numbers)} to {max(numbers)}): {states}{f'; {spread}' if spread else ''}"
 
     def _spread(self, values: Sequence[float]) -> str:
         finite = [value for value in values if math.isfinite(value)]
         if not finite:
             return ""
         best = max(finite) if self.direction == "maximize" else min(finite)
-        return f"; {self.metric} best {number_text(best)}, median {number_text(median(finite))}"
-
-
-def number_text(value: float | None) -> str:
-    """Return a value with four digits.
-
-    Args:
-        value: The value; None: `none`.
-    """
-    return "none" if value is None else f"{value:.4g}"
+        return f"{self.metric} best {score_text(best)}, median {score_text(median(finite))}"
 
 
 def duration_text(seconds: float) -> str:
@@ -182,3 +311,13 @@ def duration_text(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def rough_text(seconds: float) -> str:
+    """Return a time in whole seconds, as one that passes is shown: 8 s, 2 min 5 s, 1 h 4 min; at least 1 s.
+
+    Args:
+        seconds: The time, in seconds.
+    """
+    whole = max(round(seconds), 1)
+    return f"{whole} s" if whole < 60 else duration_text(whole)

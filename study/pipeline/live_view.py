@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,29 +11,35 @@ from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live as RichLive
-from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from study.config.schema import Direction, Live
 from study.core.interactive import in_kernel
+from study.core.interrupt import told_through
+from study.core.number_text import score_text
 from study.core.readable_output import in_one_line, own_sequences, readable, shown
+from study.core.terminal import can_show, is_screen
 from study.core.trainer_interface import BestTrial, Kind, State
-from study.pipeline.live_text import MOST_SHOWN, Ended, Progress, Running, duration_text, number_text
+from study.core.wrapped_text import wrapped
+from study.pipeline.live_text import MOST_SHOWN, Bar, Ended, Progress, Running, duration_text, rough_text
 from study.pipeline.notebook_view import kernels_display, open_display
 
-__all__ = ["Ended", "View", "open_view"]
+__all__ = ["Ended", "View", "drawn", "drawn_below", "open_view"]
 
 _REFRESHES_PER_SECOND = 4
+_BAR = 30  # width of a bar, in cells
+_SIGNS, _ASCII = ("━", "╸", "─"), ("#", "=", "-")  # a done cell, half of one, and the rest
 
 
 @contextmanager
-def open_view(mode: Live, *, stream: TextIO) -> Iterator[View]:
+def open_view(mode: Live, *, stream: TextIO, study: str = "") -> Iterator[View]:
     """Open the view for a mode.
 
     Args:
         mode: `auto`: a live view if the stream is a terminal, or if this process is a notebook's kernel. True: a live
             view in any case. False: lines.
         stream: The stream to write to.
+        study: Name of the study that is about to start. Default: none, and its start is not shown.
 
     Yields:
         The view. A live view leaves the screen at the end, except for its lines.
@@ -47,21 +52,49 @@ def open_view(mode: Live, *, stream: TextIO) -> Iterator[View]:
         with open_display() as display:
             yield View(display.line, each_trial=False, changed=display.draw)
         return
-    is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
-    if mode is False or (mode == "auto" and not is_terminal):
+    if mode is False or (mode == "auto" and not is_screen(stream)):
         yield View(_line_writer(readable(stream)), each_trial=True)
         return
-    console = Console(file=own_sequences(stream), force_terminal=True, highlight=False)
-    view = View(lambda text: console.print(Text(shown(text)), soft_wrap=True), each_trial=False)
-    with RichLive(
+    with _drawn_on(own_sequences(stream), study=study) as view:
+        yield view
+
+
+@contextmanager
+def _drawn_on(stream: TextIO, *, study: str) -> Iterator[View]:
+    """Draw a view at the end of a terminal, below the lines that remain."""
+    is_unicode = can_show(stream, "".join(_SIGNS))
+    view = View(lambda text: line(text), each_trial=False, draws=True, study=study, is_unicode=is_unicode)
+    with drawn_below(stream, view.render) as line:
+        yield view
+
+
+@contextmanager
+def drawn_below(stream: TextIO, render: Callable[[], RenderableType]) -> Iterator[Callable[[str], None]]:
+    """Draw at the end of a terminal, four times a second, below the lines that remain.
+
+    Args:
+        stream: The terminal, for our own sequences.
+        render: Returns what to draw.
+
+    Yields:
+        A function that writes a line above what is drawn. At the end nothing but these lines is left on the screen.
+    """
+    console = Console(file=stream, force_terminal=True, highlight=False)
+
+    def line(text: str) -> None:
+        for each in wrapped(shown(text), width=console.width, hanging="  "):
+            console.print(Text(each), soft_wrap=True)
+
+    live = RichLive(
         console=console,
-        get_renderable=view.render,
+        get_renderable=render,
         refresh_per_second=_REFRESHES_PER_SECOND,
         redirect_stdout=False,
         redirect_stderr=False,
         transient=True,
-    ):
-        yield view
+    )
+    with live, told_through(line):
+        yield line
 
 
 class View:
@@ -72,6 +105,9 @@ class View:
         each_trial: Write a line for each trial; otherwise only for a failed one, since `render` shows the others.
         changed: Draws the progress, or None after the study, whenever it has changed. None (the default): the view is
             drawn by calls of `render`.
+        draws: The view is drawn by calls of `render`, so the study needs no line for its start. Default False.
+        study: Name of the study that is about to start. Default: none, and its start is not drawn.
+        is_unicode: The terminal shows more than ASCII. Default True.
     """
 
     def __init__(
@@ -80,8 +116,13 @@ class View:
         *,
         each_trial: bool,
         changed: Callable[[Progress | None], None] | None = None,
+        draws: bool = False,
+        study: str = "",
+        is_unicode: bool = True,
     ) -> None:
-        self._write = write
+        self._write, self._is_unicode = write, is_unicode
+        self._starting, self._opened = study, time.monotonic()
+        self._draws = draws or changed is not None
         self._each_trial = each_trial
         self._changed = changed
         self._progress: Progress | None = None
@@ -99,6 +140,9 @@ class View:
         n_confirmations: int = 0,
         direction: Direction = "maximize",
         is_round: bool = False,
+        place: tuple[int, int] = (1, 1),
+        compiles: bool = True,
+        best: BestTrial | None = None,
     ) -> None:
         """Begin a study.
 
@@ -113,25 +157,40 @@ class View:
             direction: `maximize` if a large value is good. Default `maximize`.
             is_round: The study goes on with further confirmations, and gets a line for its end in a notebook alone.
                 Default False.
+            place: The number of the study in its command, from 1, and the number of studies. Default: the only one.
+            compiles: The trainer compiles programs. Default True.
+            best: The best trial before. None (the default): no trial has completed.
         """
-        self._is_round = is_round
+        progress = Progress(
+            name=f"{experiment}/{name}",
+            metric=metric,
+            direction=direction,
+            n_trials=n_trials,
+            n_done=n_done,
+            n_confirmations=n_confirmations,
+            started=time.monotonic(),
+            place=place,
+            compiles=compiles,
+            is_round=is_round,
+            best=best,
+        )
+        self._is_round, self._starting = is_round, ""
         with self._changes():
-            self._progress = Progress(
-                name=f"{experiment}/{name}",
-                metric=metric,
-                direction=direction,
-                n_trials=n_trials,
-                n_left=n_trials - n_done + n_confirmations,
-                started=time.monotonic(),
-            )
+            self._progress = progress
         if is_round:
             if self._each_trial:
-                self._write(f"{experiment}/{name}: {n_confirmations} further confirmations")
+                self._write(f"{progress.name}: {n_confirmations} further confirmations")
             return
-        if self._changed and not n_done:
+        if self._draws and not n_done:
             return  # the display names the study
         done = f", {n_done} of them already done" if n_done else ""
-        self._write(f"{experiment}/{name}: {n_trials} {'trial' if n_trials == 1 else 'trials'}{done}")
+        self._write(f"{progress.named}: {n_trials} {'trial' if n_trials == 1 else 'trials'}{done}")
+
+    def trains(self) -> None:
+        """Note that the device begins with an epoch, so the program of its batch is built."""
+        with self._changes():
+            if self._progress:
+                self._progress.pace.trains(time.monotonic(), work=self._progress.done)
 
     def trial_started(self, kind: Kind, number: int) -> None:
         """Begin a trial or a confirmation.
@@ -142,7 +201,7 @@ class View:
         """
         with self._changes():
             if self._progress:
-                self._progress.running[kind, number] = Running()
+                self._progress.begin(kind, number, now=time.monotonic())
 
     def epoch(self, kind: Kind, number: int, *, epoch: int, n_epochs: int | None, value: float | None) -> None:
         """End an epoch of a trial or a confirmation.
@@ -156,7 +215,9 @@ class View:
         """
         with self._changes():
             if self._progress:
-                self._progress.running[kind, number] = Running(epoch=epoch + 1, n_epochs=n_epochs, value=value)
+                progress = self._progress
+                progress.running[kind, number] = Running(epoch=epoch + 1, n_epochs=n_epochs, value=value)
+                progress.pace.trains(time.monotonic(), work=progress.done)
 
     def stopped(self, kind: Kind, number: int, state: State) -> None:
         """Note that a trial has stopped while its batch goes on.
@@ -183,18 +244,17 @@ class View:
             progress = self._progress
             if progress is None:
                 return
-            for one in ended:
-                progress.running.pop((kind, one.number), None)
-            progress.n_ended += len(ended)
+            progress.end(kind, [one.number for one in ended], now=time.monotonic())
             progress.best = best
         best_text = f"; {progress.best_text()}" if kind == "trial" else ""
         each = self._each_trial and len(ended) <= MOST_SHOWN
+        of = f"{progress.name}: " if progress.place[1] > 1 else ""  # several may write to one terminal or file
         for one in ended:
             if each or one.state == "failed":
-                value = f"{progress.metric} {number_text(one.objective)}"
-                self._write(f"{progress.title(kind, one.number)} {one.state}: {value}{best_text}")
+                value = f"{progress.metric} {score_text(one.objective)}"
+                self._write(f"{of}{progress.title(kind, one.number)} {one.state}: {value}{best_text}")
         if self._each_trial and not each:
-            self._write(f"{progress.batch_text(kind, ended)}{best_text}")
+            self._write(f"{of}{progress.batch_text(kind, ended)}{best_text}")
 
     def study_ended(self, *, best: BestTrial | None, seconds: float) -> None:
         """End the study.
@@ -209,10 +269,10 @@ class View:
             progress.best = best
             if self._is_round:
                 if self._changed:  # a notebook's output keeps the last state that it was shown
-                    n, seconds_text = progress.n_ended, duration_text(seconds)
+                    n, seconds_text = progress.n_confirmed, duration_text(seconds)
                     self._write(f"{progress.name}: {n} further confirmations after {seconds_text}")
                 return
-            self._write(f"{progress.name}: {progress.best_text()} after {duration_text(seconds)}")
+            self._write(f"{progress.named}: {progress.best_text()} after {duration_text(seconds)}")
 
     def message(self, text: str) -> None:
         """Show a line of text."""
@@ -227,17 +287,45 @@ class View:
                 self._changed(self._progress)
 
     def render(self) -> RenderableType:
-        """Draw the progress of the study; nothing between studies."""
+        """Draw the progress of the study, or what its start waits for; nothing after the study."""
+        now = time.monotonic()
         with self._lock:
-            return _drawn(self._progress, time.monotonic()) if self._progress else Text()
+            if self._progress:
+                return drawn(self._progress, now, is_unicode=self._is_unicode)
+            if not self._starting:
+                return Text()
+        seconds = rough_text(now - self._opened)
+        told = f": opening data and stores: {seconds}"
+        return Text.assemble((in_one_line(self._starting), "bold"), told, no_wrap=True, overflow="ellipsis")
 
 
-def _drawn(progress: Progress, now: float) -> RenderableType:
-    lines = [*progress.running_text(), progress.best_text(), progress.time_text(now)]
-    bar = ProgressBar(total=max(progress.n_left, 1), completed=progress.done, width=40)
-    return Group(
-        Text(in_one_line(progress.name), style="bold"), *(Text(f"  {in_one_line(line)}") for line in lines), bar
-    )
+def drawn(progress: Progress, now: float, *, is_unicode: bool = True) -> RenderableType:
+    """Draw the progress of a study in a few lines, each cut at the width of the terminal.
+
+    Args:
+        progress: The progress.
+        now: The time, in seconds of the monotonic clock.
+        is_unicode: The terminal shows lines of bars; otherwise they are of ASCII. Default True.
+    """
+    bars, place = progress.bars(), progress.place_text()
+    room = max(len(bar.title) for bar in bars)
+    head = Text.assemble((in_one_line(progress.name), "bold"), f"   {place}" if place else "")
+    told = [
+        Text.assemble(f"  {bar.title:<{room}}  ", *_bar(bar, is_unicode=is_unicode), f"  {bar.text()}") for bar in bars
+    ]
+    lines = [progress.best_text(), *progress.running_text(), progress.time_text(now)]
+    texts = [head, *told, *(Text(f"  {in_one_line(line)}") for line in lines)]
+    for text in texts:
+        text.no_wrap, text.overflow = True, "ellipsis"
+    return Group(*texts)
+
+
+def _bar(bar: Bar, *, is_unicode: bool) -> list[tuple[str, str]]:
+    """Return a bar with its colors; without colors the done part is thicker."""
+    halves = round(2 * _BAR * min(bar.done / max(bar.n, 1), 1.0))
+    full, half, rest = _SIGNS if is_unicode else _ASCII
+    done = full * (halves // 2) + half * (halves % 2)
+    return [(done, "green" if bar.n_ended >= bar.n else "cyan"), (rest * (_BAR - len(done)), "bright_black")]
 
 
 def _line_writer(stream: TextIO) -> Callable[[str], None]:

@@ -165,7 +165,7 @@ class NotebookDisplay:
     def close(self) -> None:
         """Leave the lines alone, with one more for a study that was stopped."""
         if self._progress is not None:
-            self._lines.append(in_one_line(f"{self._progress.name}: stopped; {self._progress.best_text()}"))
+            self._lines.append(in_one_line(f"{self._progress.named}: stopped; {self._progress.best_text()}"))
         if self._lines:
             self._update(_bundle(self._lines, None, time.monotonic()))
 
@@ -196,12 +196,12 @@ def _bundle(lines: list[str], progress: Progress | None, now: float) -> Bundle:
     html = fill_template(
         "pipeline/notebook_view.html.j2",
         lines=lines,
-        name=in_one_line(progress.name) if progress else "",
+        name=in_one_line(progress.named) if progress else "",
         told=[in_one_line(line) for line in told],
         done=progress.done if progress else 0,
         n_steps=max(progress.n_left, 1) if progress else 1,
     )
-    name = [in_one_line(progress.name)] if progress else []
+    name = [in_one_line(progress.named)] if progress else []
     text = "\n".join([*lines, *name, *(f"  {in_one_line(line)}" for line in told)])
     return {"text/html": html, "text/plain": text}
 

@@ -142,7 +142,7 @@ def read_again(config: StudyConfig) -> StudyConfig:
     """
     known = [fault.key for fault in unknown_keys(config.raw, helpers=())]  # the other process refused the others
     read = load_config(config.raw, folder=config.folder, labels=config.labels, helpers=known)
-    return replace(read, typed_words=config.typed_words, confirm_up_to=config.confirm_up_to)
+    return replace(read, typed_words=config.typed_words, confirm_up_to=config.confirm_up_to, place=config.place)
 
 
 def check_workload(config: StudyConfig) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from study.config.schema import StudyConfig
@@ -76,7 +76,8 @@ def start_study(
         tracker, repairs = search.repeat(open_record)
         announce(config, search, tracker, view)
         if config.confirm_up_to is None:  # else the command has shown them before
-            _tell_cautions(config, dataset, model, view)
+            _show_once(_cautions(config, dataset, model), kept, view)
+            announce_cautions(config, view)
         for message in (*identified.messages, *repairs):
             view.message(message)
         if search.n_spent and (told := other_versions(config.backend, before=tracker.tags_before, now=versions)):
@@ -87,17 +88,29 @@ def start_study(
         )
 
 
-def _tell_cautions(config: StudyConfig, dataset: Dataset, model: Any, view: View) -> None:
-    """Show cautions about the study's settings, data and model."""
-    if advice := config.raw.get("advice"):
-        view.message(f"trainer=auto: {advice}")
-    for told in filter(None, (_few_trials(config), _unequal_examples(config))):
-        view.message(told)
-    announce_cautions(config, view)
-    own = (device_message(config), _wide_batch(config, len(dataset.train)), _small_grid(config))
-    of_parts = (*data_cautions(config, dataset), *kept_model_cautions(config, model))
-    for message in (*filter(None, own), *dataset.remarks, *of_parts):
-        view.message(message)
+def _show_once(cautions: Iterable[str], kept: KeptParts, view: View) -> None:
+    """Show cautions that no earlier study of the command has shown; its studies share data and most settings."""
+    for told in cautions:
+        if told not in kept.told:
+            kept.told.add(told)
+            view.message(told)
+
+
+def _cautions(config: StudyConfig, dataset: Dataset, model: Any) -> list[str]:
+    """Return cautions about the study's settings, data and model."""
+    advice = config.raw.get("advice")
+    found = (
+        f"trainer=auto: {advice}" if advice else "",
+        _few_trials(config),
+        _unequal_examples(config),
+        device_message(config),
+        _wide_batch(config, len(dataset.train)),
+        _small_grid(config),
+        *dataset.remarks,
+        *data_cautions(config, dataset),
+        *kept_model_cautions(config, model),
+    )
+    return [text for text in found if text]
 
 
 def announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: View) -> None:
@@ -119,6 +132,9 @@ def announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: V
         n_done=n_done,
         n_confirmations=n_confirmations_due(config, tracker),
         is_round=config.confirm_up_to is not None,
+        place=config.place,
+        best=search.best() if n_done else None,
+        compiles=config.backend != "torch" and not computes_in_numpy(config),
     )
     if n_done > config.n_trials and config.confirm_up_to is None:
         view.message(

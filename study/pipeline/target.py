@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from study.core.number_text import score_text
 from study.core.trainer_interface import BestTrial
 from study.pipeline.confirmation_phase import Confirmed, confirm_best, n_first_look
 from study.pipeline.context import StudyContext
-from study.pipeline.live_text import number_text
 from study.statistics.target import level_of_try, lower_limit
 from study.tracking.target_tries import read_tries, write_reached, write_try
 
@@ -97,6 +97,6 @@ class TargetWatch:
     ) -> None:
         metric, n_trials = self._context.config.objective.metric, self._context.config.n_trials
         sure = "at least" if self._context.config.objective.direction == "maximize" else "at most"
-        found = f"{metric} {number_text(mean)} on {len(scores)} fresh seeds, {sure} {number_text(limit)}"
+        found = f"{metric} {score_text(mean)} on {len(scores)} fresh seeds, {sure} {score_text(limit)}"
         end = f"the search ends after {n_ended} of {n_trials} trials" if holds else "not shown, so the search goes on"
         self._context.view.message(f"budget.until.target={self._target:g}: trial {best.number} has {found}; {end}")

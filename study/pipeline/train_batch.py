@@ -39,7 +39,12 @@ def train_batch(
     start_trials(context, kind, trials, in_bulk=len(trials) > 1)
     if context.trainer.capacity > 1:
         follower = _BatchFollower(context, kind)
-        together = Together(epoch_ended=follower.epoch_ended, more=more, begun=begun, ending=ending)
+
+        def device_begins() -> None:
+            context.view.trains()
+            begun()
+
+        together = Together(epoch_ended=follower.epoch_ended, more=more, begun=device_begins, ending=ending)
         return end_trials(context, kind, context.trainer.train(trials, follower.on_epoch, together))
 
     def on_epoch(trial: Trial, report: EpochReport) -> bool:

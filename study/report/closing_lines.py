@@ -1,8 +1,10 @@
-"""The answer of a comparison and its price, in the few lines that a terminal shows after a command."""
+"""The answer of a comparison and its price, in the few sentences that a terminal shows after a command."""
 
 from __future__ import annotations
 
-from study.core.names import typed_command
+from dataclasses import dataclass
+
+from study.report.caution import Caution
 from study.report.decision_text import equality_note, error_sentence, price_sentence, ruled_out_sentence
 from study.report.marked_text import plain
 from study.report.pair_prices import prices
@@ -13,8 +15,26 @@ from study.report.summary_rows import summarize
 from study.report.verdict_text import answer
 
 
-def answer_lines(experiment: ComparedExperiment) -> list[str]:
-    """Return the answer, the price of what is open and who is ruled out; nothing without a pair that was tested.
+@dataclass(frozen=True, kw_only=True)
+class ClosingLines:
+    """The sentences about a comparison that stand under its table.
+
+    Attributes:
+        answer: The page's sentence. Empty for studies that cannot be compared.
+        sentences: The sentences that belong to it: what equality does not cover, the price of what is open, who is
+            ruled out, and the error.
+        cautions: The serious cautions on the plan of looks and on margins.
+        is_open: Some pairs are open, and `study plan` prices them.
+    """
+
+    answer: str = ""
+    sentences: tuple[str, ...] = ()
+    cautions: tuple[Caution, ...] = ()
+    is_open: bool = False
+
+
+def closing_lines(experiment: ComparedExperiment) -> ClosingLines:
+    """Return the answer, the price of what is open and who is ruled out; the answer alone if no pair was tested.
 
     A claim of equality has the rates of divergence beside it, which it does not cover.
 
@@ -24,18 +44,12 @@ def answer_lines(experiment: ComparedExperiment) -> list[str]:
     outcome = decide_outcome(experiment)
     found = answer(experiment, outcome, summarize(experiment))
     if found.kind == "open":
-        return []
-    priced = prices(experiment, outcome)
-    cost = price_sentence(experiment.metric, outcome, priced)
-    sentences = [
-        found.marked[0],
-        equality_note(outcome),
-        cost,
-        ruled_out_sentence(outcome),
-        error_sentence(outcome),
-    ]
-    told = [plain(sentence) for sentence in sentences if sentence]
-    if cost:
-        told.append(f"{typed_command('plan', experiment.name)}: the price of each pair, and the command to type")
-    told += [f"{each.topic}: {each.text}" for each in plan_cautions(experiment, outcome) if each.serious]
-    return told
+        return ClosingLines(answer=plain(found.marked[0]))
+    cost = price_sentence(experiment.metric, outcome, prices(experiment, outcome))
+    sentences = [equality_note(outcome), cost, ruled_out_sentence(outcome), error_sentence(outcome)]
+    return ClosingLines(
+        answer=plain(found.marked[0]),
+        sentences=tuple(plain(sentence) for sentence in sentences if sentence),
+        cautions=tuple(each for each in plan_cautions(experiment, outcome) if each.serious),
+        is_open=bool(cost),
+    )

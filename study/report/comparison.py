@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from study.report import curve_data
 from study.report.caution import Caution
 from study.report.caveats import cautions, pruned_or_adaptive
+from study.report.choice_order import in_order
 from study.report.figures.curves import target_figure, training_figure, tuning_figure
 from study.report.figures.figure import Figure
 from study.report.figures.hyperparameters import importance_figure, parallel_figure, sensitivity_figure
@@ -17,11 +18,14 @@ from study.report.figures.luck import luck_figure
 from study.report.figures.results import differences_figure, scores_figure
 from study.report.figures.sensitivity import value_figure
 from study.report.figures.style import Style, styles
+from study.report.figures.trials import trials_figure
+from study.report.importance_shares import ImportanceShare, importance_shares
 from study.report.luck import EntryLuck, luck_of
 from study.report.pair_prices import PairPrice, prices
 from study.report.pairing import Outcome, decide_outcome
-from study.report.studies import ComparedExperiment
+from study.report.studies import ComparedExperiment, ComparedStudy, Entry
 from study.report.summary_rows import Row, summarize
+from study.report.trial_rows import trial_rows
 from study.report.value_sensitivity import ValueSensitivity, value_sensitivities
 from study.report.verdict_text import Answer, answer
 
@@ -71,6 +75,27 @@ class Comparison:
             zip([e.label for e in entries], styles([entry.optimizer for entry in entries]), strict=True),
         )
 
+    @property
+    def importances(self) -> dict[str, Mapping[str, ImportanceShare]]:
+        """Importances with their intervals, by label and argument; without entries that have none."""
+        return _each(self.experiment, list(self.places), lambda entry: importance_shares(self.experiment, entry.label))
+
+    @property
+    def places(self) -> dict[str, int]:
+        """Place of each entry in the order of the summary table, from 0, by label."""
+        return {row.label: place for place, row in enumerate(self.rows)}
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries in the order of the summary table."""
+        found = {entry.label: entry for entry in self.experiment.entries}
+        return tuple(found[row.label] for row in self.rows)
+
+    @property
+    def studies(self) -> tuple[ComparedStudy, ...]:
+        """All studies, entry by entry in the order of the summary table."""
+        return tuple(study for entry in self.entries for study in entry.studies)
+
     @cached_property
     def figures(self) -> Mapping[str, Figure]:
         """Figures by name, without those that have no data; drawn once for the page and the files."""
@@ -80,6 +105,7 @@ class Comparison:
         of_sizes = self.training if len(curve_data.batch_sizes(experiment)) > 1 else {}
         drawn = [
             scores_figure(experiment, self.rows, look),
+            trials_figure(trial_rows(self.entries, metric), metric, look),
             tuning_figure(self.tuning, metric, look, candidate=candidate) if self.tuning else None,
             training_figure(self.training, metric, look, split="validation", over="steps"),
             training_figure(self.training, metric, look, split="validation", over="seconds"),
@@ -87,11 +113,11 @@ class Comparison:
             training_figure(self.training, metric, look, split="training", over="steps"),
             training_figure(self.training, metric, look, split="training", over="seconds"),
             sensitivity_figure(self.rates, metric, look) if self.rates else None,
-            differences_figure(experiment, self.outcome, look),
+            differences_figure(self.outcome, metric, look, labels=list(self.places)),
             luck_figure(self.luck, metric),
             target_figure(self.targets, metric, look, over="steps"),
             target_figure(self.targets, metric, look, over="seconds"),
-            importance_figure({label: shares for label, shares in experiment.importances.items() if shares}, look),
+            importance_figure(self.importances, look),
             *(value_figure(name, found, metric, look) for name, found in self.values.items() if name != LEARNING_RATE),
             *(parallel_figure(entry, metric, index=index) for index, entry in enumerate(experiment.entries)),
         ]
@@ -106,9 +132,13 @@ def compare(experiment: ComparedExperiment) -> Comparison:
     """
     outcome = decide_outcome(experiment)
     rows = summarize(experiment)
+    labels = [row.label for row in rows]
     priced = prices(experiment, outcome)
     reasons = pruned_or_adaptive(experiment)
-    tuning = {} if reasons else _each(experiment, lambda entry: curve_data.best_of_trials(entry, experiment.metric))
+    values = value_sensitivities(experiment)
+    tuning = (
+        {} if reasons else _each(experiment, labels, lambda entry: curve_data.best_of_trials(entry, experiment.metric))
+    )
     no_tuning = ""
     if reasons:
         told = "; ".join(f"{name} used {reason}" for name, reason in sorted(reasons.items()))
@@ -124,14 +154,17 @@ def compare(experiment: ComparedExperiment) -> Comparison:
         cautions=cautions(experiment, outcome, rows),
         tuning=tuning,
         no_tuning=no_tuning,
-        training=_each(experiment, lambda entry: curve_data.training_quartiles(entry, experiment)),
-        rates=_each(experiment, lambda entry: curve_data.learning_rates(entry, experiment.metric)),
-        targets=_each(experiment, lambda entry: curve_data.times_to_target(entry, experiment)),
-        values=value_sensitivities(experiment),
-        luck=_each(experiment, lambda entry: luck_of(entry, experiment.metric, tuning=tuning.get(entry.label))),
+        training=_each(experiment, labels, lambda entry: curve_data.training_quartiles(entry, experiment)),
+        rates=_each(experiment, labels, lambda entry: curve_data.learning_rates(entry, experiment.metric)),
+        targets=_each(experiment, labels, lambda entry: curve_data.times_to_target(entry, experiment)),
+        values={name: in_order(found, found.values(), wanted=labels) for name, found in values.items()},
+        luck=_each(
+            experiment, labels, lambda entry: luck_of(entry, experiment.metric, tuning=tuning.get(entry.label))
+        ),
     )
 
 
-def _each(experiment: ComparedExperiment, of: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return the result of a function for each entry, by label, without entries for which it returns None."""
-    return {entry.label: found for entry in experiment.entries if (found := of(entry)) is not None}
+def _each(experiment: ComparedExperiment, labels: Sequence[str], of: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return the result of a function for each entry, by label in the given order, without those that are None."""
+    found = in_order([entry.label for entry in experiment.entries], map(of, experiment.entries), wanted=labels)
+    return {label: each for label, each in found.items() if each is not None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from study.core.records import RunRecord
 from study.core.trainer_interface import State
@@ -78,6 +78,25 @@ def confirmed_metrics(
         if (result := confirmed_of(there, n_diverged=n_diverged, metric=metric)) is not None:
             found[name] = result
     return found
+
+
+def validation_of(
+    runs: Sequence[tuple[State | None, Mapping[str, float]]], metric: ObjectiveMetric
+) -> ConfirmedScores | None:
+    """Return the validation objective over confirmations, by which the protocol chooses; None if none has ended.
+
+    Args:
+        runs: The state and the last metrics of each confirmation; failed and unfinished ones are left out.
+        metric: The compared metric.
+    """
+    ended = [(state, metrics) for state, metrics in runs if state not in (None, "failed")]
+    scores = [
+        float(metric.validation_resolution.rounded(metrics["objective"]))
+        for state, metrics in ended
+        if state != "diverged" and math.isfinite(metrics.get("objective", math.nan))
+    ]
+    on_validation = replace(metric, n_confirmed=metric.n_validation)
+    return confirmed_of(scores, n_diverged=len(ended) - len(scores), metric=on_validation)
 
 
 def diverged(run: RunRecord, value: float) -> bool:

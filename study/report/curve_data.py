@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from study.core.records import RunRecord
+from study.core.search_space import Range
 from study.report.early_stops import kept_epoch
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import ComparedExperiment, Entry, batch_size_of, number_of
 from study.report.value_sensitivity import ENOUGH_FOR_A_WIDTH, tolerance_of
-from study.statistics.sensitivity import Sensitivity, learning_rate_sensitivity
+from study.statistics.sensitivity import Sensitivity, learning_rate_sensitivity, width_error
 from study.statistics.time_to_target import median_time, time_to_target
 from study.statistics.tuning_curve import TuningCurve, expected_tuning_curve, quantile_tuning_curve
 
 Floats = NDArray[np.float64]
 _ENOUGH_TRIALS = 2
+# Below it, seconds are those of the machine and of what else it does: nothing is ranked by them.
+LEAST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,8 @@ class LearningRates:
         diverged: True for trials that diverged, shape (n_trials,).
         numbers: Indices of the trials, from 0.
         sensitivity: Envelope and width; None with too few trials.
+        error: Standard error of the width, in decades; None without a width.
+        searched: The range that was searched.
     """
 
     rates: Floats
@@ -74,6 +79,8 @@ class LearningRates:
     diverged: NDArray[np.bool_]
     numbers: tuple[int, ...]
     sensitivity: Sensitivity | None
+    error: float | None
+    searched: Range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,16 +168,19 @@ def learning_rates(entry: Entry, metric: ObjectiveMetric) -> LearningRates | Non
     rates = np.array([number_of(run, "learning_rate") for run in runs])
     scores = _trial_scores(runs, metric)
     diverged = np.array([run.state == "diverged" for run in runs])
-    found = None
+    found, error = None, None
     if len(runs) >= ENOUGH_FOR_A_WIDTH and not np.all(diverged) and not np.all(np.isinf(scores)):
         tolerance = tolerance_of(scores, metric)
         found = learning_rate_sensitivity(rates, scores, direction=metric.direction, tolerance=tolerance)
+        error = width_error(rates, scores, scale="log", direction=metric.direction, tolerance=tolerance)
     return LearningRates(
         rates=rates,
         scores=np.where(diverged, np.nan, scores),
         diverged=diverged,
         numbers=tuple(run.number for run in runs),
         sensitivity=found,
+        error=error,
+        searched=next(study.ranges["learning_rate"] for study in entry.studies if "learning_rate" in study.ranges),
     )
 
 
@@ -199,6 +209,26 @@ def times_to_target(entry: Entry, experiment: ComparedExperiment) -> TimesToTarg
         median_seconds=median_time(np.nan_to_num(seconds, nan=np.inf, posinf=np.inf)),
         n_met=int(np.sum(np.isfinite(met))),
     )
+
+
+def shares_time(experiment: ComparedExperiment) -> str:
+    """Return that trainings share their time, where a trainer of many trained some of them; else an empty text.
+
+    Args:
+        experiment: The experiment.
+    """
+    if any("vectorized" in record.params.get("trainer._target_", "") for record in experiment.records):
+        return "Runs that the vectorized trainer trains at once share their time equally."
+    return ""
+
+
+def longest_seconds(curves: Mapping[str, TrainingQuartiles]) -> float:
+    """Return the seconds of the longest training; 0 where none is known.
+
+    Args:
+        curves: The training curves, by label.
+    """
+    return max((float(curve.seconds[-1]) for curve in curves.values() if np.isfinite(curve.seconds[-1])), default=0.0)
 
 
 def _trial_scores(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> Floats:

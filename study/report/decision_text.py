@@ -38,7 +38,8 @@ def equal_sentence(metric: ObjectiveMetric, outcome: Outcome, pairs: Sequence[Pa
         pairs: Pairs that are claimed equal, at least one.
     """
     assert outcome.margin is not None
-    labels = [outcome.labels[index] for index in sorted({index for p in pairs for index in (p.first, p.second)})]
+    entries = outcome.in_order({index for pair in pairs for index in (pair.first, pair.second)})
+    labels = [outcome.labels[index] for index in entries]
     margin = metric.change(outcome.margin, signed=False)
     widest = max(pairs, key=lambda pair: abs(pair.mean))
     size = metric.change(abs(widest.mean), signed=False)
@@ -68,7 +69,7 @@ def equality_note(outcome: Outcome) -> str:
     able = [pair for pair in decided.pairs if not {pair.first, pair.second} & (decided.ruled_out - {decided.best})]
     near = [pair for pair in decided.pairs if pair.within_margin and decided.best in (pair.first, pair.second)]
     equal = [*(pair for pair in able if pair.within_margin), *near]
-    entries = sorted({index for pair in equal for index in (pair.first, pair.second)})
+    entries = outcome.in_order({index for pair in equal for index in (pair.first, pair.second)})
     return divergence_sentence(outcome, entries) if entries else ""
 
 
@@ -105,7 +106,9 @@ def price_sentence(metric: ObjectiveMetric, outcome: Outcome, priced: Sequence[P
     of_best = [each for each in priced if each.matters]
     if not of_best:
         return ""
-    labels = list(dict.fromkeys(label for each in of_best for label in (each.first, each.second)))
+    open_ones = {label for each in of_best for label in (each.first, each.second)}
+    labels = [outcome.labels[row] for row in outcome.in_order(range(len(outcome.labels)))]
+    labels = [label for label in labels if label in open_ones]
     ruled_out = max(each.ruled_out for each in of_best)
     told = f"Still open: {_open_pairs(of_best, labels)}."
     apart = [each for each in of_best if each.one_diverged]
@@ -176,7 +179,7 @@ def ruled_out_sentence(outcome: Outcome) -> str:
     decided = outcome.decisions
     if decided is None or not decided.ruled_out:
         return ""
-    losers = sorted(decided.ruled_out)
+    losers = outcome.in_order(decided.ruled_out)
     if len(losers) > _ALL_NAMED:
         return f"Ruled out as the best, since another is better: {listed([outcome.labels[row] for row in losers])}."
     told = []

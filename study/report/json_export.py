@@ -36,11 +36,11 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
             price: null where nothing is open; else of the pair that costs most: first, second, low, typical, high
                 (seeds in all; null: more than horizon), horizon, chance_beyond, seconds, ruled_out, and of all pairs
                 together: seconds_of_all. The price of a pair has the same keys without the last, and matters;
-            summary: a list in the order of the table, best first: label, optimizer, tuned and untuned (estimate, low,
-                high, level, n; of confirmations that did not diverge), over_studies, mean (diverged ones count as
-                the worst), confirmed and untuned_confirmed (others, n, n_diverged, divergence_limit), gain,
-                validation, search_best, configuration, n_trials, n_planned, states, seconds_per_trial, state_bytes,
-                edges, running, run_ids;
+            summary: a list in the order of the table, the best mean validation first: label, optimizer, tuned and
+                untuned (estimate, low, high, level, n; of confirmations that did not diverge), over_studies, mean
+                (diverged ones count as the worst), confirmed and untuned_confirmed (others, n, n_diverged,
+                divergence_limit), gain, validation, search_best, configuration, n_trials, n_planned, states,
+                seconds_per_trial (of training), state_bytes, edges, running, run_ids;
             comparison: unit, units, labels, scores (by label, one for each unit of the last look; null for an entry
                 without its seeds), left_out;
             differences: the candidate against each other: other, mean, low_holm, high_holm, p_holm,
@@ -49,9 +49,10 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
                 n_study_seeds, n_studies, n_runs, level), next (best, standard_error, with_study_seed,
                 with_confirmation, seconds_of_study_seed, seconds_of_confirmation, gain_of_trials);
             tuning_curves, training_curves, learning_rate, time_to_target, importance: by label;
+            importance_intervals: by label and argument: share, low, high (90 %);
             sensitivity: by searched value and label: width (of numbers: width, low, high, threshold, envelope_values,
-                envelope_scores, open_low, open_high), share (of the range, on its scale), choices (text, n, best,
-                is_near);
+                envelope_scores, open_low, open_high), error (standard error of the width), share (of the range, on
+                its scale), choices (text, n, best, is_near);
             no_tuning_curves: the reason for missing tuning curves;
             warnings: topic, text, serious;
             studies: name, run_id, status, study_seed, digest, git_commit.
@@ -101,14 +102,12 @@ def _experiment(comparison: Comparison) -> dict[str, Any]:
             "left_out": outcome.left_out,
         },
         "differences": _differences(comparison),
-        "tuning_curves": _tuning_curves(comparison),
         "no_tuning_curves": comparison.no_tuning,
         "training_curves": comparison.training,
         "learning_rate": {label: each.sensitivity for label, each in comparison.rates.items()},
         "time_to_target": comparison.targets,
         "luck": comparison.luck,
-        "importance": experiment.importances,
-        "sensitivity": _sensitivity(comparison),
+        **_of_search(comparison),
         "warnings": comparison.cautions,
         "studies": _studies(comparison),
     }
@@ -143,9 +142,22 @@ def _decisions(comparison: Comparison) -> dict[str, Any]:
     }
 
 
+def _of_search(comparison: Comparison) -> dict[str, Any]:
+    """Return the results of the search itself."""
+    return {
+        "tuning_curves": _tuning_curves(comparison),
+        "importance": comparison.experiment.importances,
+        "importance_intervals": comparison.importances,
+        "sensitivity": _sensitivity(comparison),
+    }
+
+
 def _sensitivity(comparison: Comparison) -> dict[str, Any]:
     return {
-        name: {label: {"width": e.width, "share": e.share, "choices": e.choices} for label, e in found.items()}
+        name: {
+            label: {"width": e.width, "error": e.error, "share": e.share, "choices": e.choices}
+            for label, e in found.items()
+        }
         for name, found in comparison.values.items()
     }
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from study.report.choice_order import choice_key
 from study.report.look_scores import ScoresAtLook, SharedScores, Unit
 from study.report.objective_metric import ObjectiveMetric
 from study.report.plan_and_margin import common_plan, margin_of, without_further_seeds
@@ -45,6 +46,7 @@ class Outcome:
         due: Number of confirmations that a study should have for the next look, by the study's name; empty after the
             last look, and where nothing is open.
         at_looks: The scores at each look that was made. Default: none.
+        sign: 1 (the default) where larger is better, else -1.
     """
 
     labels: tuple[str, ...]
@@ -60,6 +62,7 @@ class Outcome:
     margin: float | None = None
     due: Mapping[str, int] = field(default_factory=dict)
     at_looks: tuple[ScoresAtLook, ...] = ()
+    sign: float = 1.0
 
     @property
     def units_text(self) -> str:
@@ -76,6 +79,19 @@ class Outcome:
         """The largest probability of a false claim at any look: more than 0.05 if looks were added to a spent plan."""
         return error_spent(self.looks) or ERROR
 
+    def in_order(self, rows: Iterable[int]) -> list[int]:
+        """Return entries in the order of the page: the best mean validation objective first, equal ones by name.
+
+        Args:
+            rows: Their indices.
+        """
+
+        def key(row: int) -> tuple[int, float, str]:
+            known = float(self.validation[row]) if self.validation.size else math.nan
+            return choice_key(self.labels[row], confirmed=known, searched=None, sign=self.sign)
+
+        return sorted(rows, key=key)
+
     def pair_of(self, one: int, other: int) -> PairDecision:
         """Return the decision on two entries.
 
@@ -86,6 +102,20 @@ class Outcome:
         assert self.decisions is not None
         ends = (min(one, other), max(one, other))
         return next(pair for pair in self.decisions.pairs if (pair.first, pair.second) == ends)
+
+    def silence(self, pair: PairDecision) -> str:
+        """Return why nothing more is claimed of a pair: one of the two cannot be the best; empty where more is.
+
+        Its interval may exclude zero: shown beside an answer that decides nothing, it would say more than the answer.
+
+        Args:
+            pair: The pair.
+        """
+        ruled_out = frozenset() if self.decisions is None else self.decisions.ruled_out
+        rows = self.in_order({pair.first, pair.second} & ruled_out)
+        if pair.claim != "open" or not rows:
+            return ""
+        return f"not decided: {' and '.join(self.labels[row] for row in rows)} cannot be the best"
 
     def pair_scores(self, one: int, other: int) -> tuple[Floats, Floats, tuple[int, ...]]:
         """Return the scores of two entries at the look that decided on them, and its units.
@@ -154,6 +184,7 @@ def decide_outcome(experiment: ComparedExperiment, *, margin: float | None = Non
         margin=margin,
         due=due,
         at_looks=at_looks,
+        sign=metric.sign,
     )
     if not at_looks:
         return outcome

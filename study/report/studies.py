@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.core.errors import StoreError, StudyError
-from study.core.records import RunRecord, StudyRecord, latest_of_settings
+from study.core.records import NOT_HYPERPARAMETERS, RunRecord, StudyRecord, latest_of_settings
 from study.core.search_space import Range
 from study.report.comparability import check_comparable
 from study.report.objective_metric import ObjectiveMetric, metric_of
@@ -25,7 +25,6 @@ ReadHistories = Callable[[Sequence[str], Sequence[str]], Histories]
 
 BATCH_SIZE = "trainer.batch_size"
 _SEEDS = ("study_seed", "order_seed", "split_seed", "dataset.split_seed")
-_NOT_HYPERPARAMETERS = ("optimizer", "trial_number", "run_seed", "order_seed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +66,7 @@ class ComparedStudy:
         something, perhaps at this moment.
         """
         has_searched = self.n_spent >= self.record.n_trials or at_target(self.record) is not None
-        done = has_searched and len(self.tuned) >= _n_planned(self.record)
+        done = has_searched and len(self.tuned) >= n_planned(self.record)
         return done or self.record.status == "FINISHED"
 
 
@@ -118,6 +117,7 @@ class ComparedExperiment:
         digests: The data set's digest by the study's run, where known.
         histories: Metrics by epoch of each confirmation.
         importances: Importance of each searched argument, by label.
+        importance_errors: Standard error of each importance, by label.
         differing: Reasons why the studies are not comparable, if they are compared anyway.
         left_out: Names of the studies left out, since a later one has their settings with other data or code.
     """
@@ -129,6 +129,7 @@ class ComparedExperiment:
     digests: Mapping[str, str]
     histories: Histories = field(default_factory=dict)
     importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    importance_errors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     differing: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
@@ -211,7 +212,7 @@ def at_target(record: StudyRecord) -> int | None:
 
 def point_of(run: RunRecord) -> dict[str, str]:
     """Return a run's hyperparameters as recorded."""
-    return {key: value for key, value in run.params.items() if key not in _NOT_HYPERPARAMETERS}
+    return {key: value for key, value in run.params.items() if key not in NOT_HYPERPARAMETERS}
 
 
 def number_of(run: RunRecord, argument: str) -> float:
@@ -249,8 +250,12 @@ def batch_size_of(record: StudyRecord, run: RunRecord) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def _n_planned(record: StudyRecord) -> int:
-    """Return the number of confirmations that a study has in any case."""
+def n_planned(record: StudyRecord) -> int:
+    """Return the number of confirmations that a study has in any case.
+
+    Args:
+        record: The study.
+    """
     tags = record.tags
     if tags.get("confirm") == "sequential" and (plan := recorded_plan(record)):
         return plan[0].n_seeds

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from study.core.records import RunRecord
+from study.report.choice_order import choice_key
 from study.report.confirmed import ConfirmedScores, confirmed_of, diverged
 from study.report.early_stops import epochs_taken
 from study.report.objective_metric import ObjectiveMetric
@@ -40,12 +41,12 @@ class Row:
             studies, over repetitions averaged over these studies. None without such a confirmation.
         over_studies: Mean test score over studies with Student's t interval; None with fewer than three study seeds.
         untuned: The same as `tuned` for the untuned optimizer; None where it was not trained.
-        mean: Mean test score with the worst value for each diverged confirmation: what rows are sorted by. None
-            without confirmations.
+        mean: Mean test score with the worst value for each diverged confirmation. None without confirmations.
         confirmed: The confirmations with their divergence; None without confirmations.
         untuned_confirmed: The same for the untuned optimizer.
         gain: Tuned minus untuned, positive where tuning helped; None where one is missing.
-        validation: Mean validation objective over the confirmations; None without confirmations.
+        validation: Mean validation objective over the confirmations, by which rows are sorted: the mean over studies
+            of their means, with the worst value for a diverged confirmation. None without confirmations.
         search_best: Best validation objective of the search, which is biased upwards.
         configuration: The best configuration of each study: searched arguments, as recorded.
         n_trials: Trials spent, including those beyond the common budget.
@@ -53,7 +54,8 @@ class Row:
         states: Number of trials by the state in which they ended.
         epochs: Smallest, median and largest number of epochs of the confirmations, or of the trials without any, that
             could stop early; None if they could not.
-        seconds_per_trial: Median seconds of training, compilation and evaluation; None where unknown.
+        seconds_per_trial: Median seconds of training, without compilation and evaluation; of trials that a trainer
+            trains at once, an equal share of their time. None where unknown.
         state_bytes: Bytes of the optimizer's state; None where unknown.
         edges: Optima near the edge of their range.
         running: Whether a study of the entry is unfinished.
@@ -84,7 +86,7 @@ class Row:
 
 
 def summarize(experiment: ComparedExperiment) -> tuple[Row, ...]:
-    """Return a row for each entry: the best mean test score first, entries without a score last.
+    """Return a row for each entry, in the order of the protocol's choice: the best mean validation score first.
 
     Args:
         experiment: The experiment.
@@ -92,8 +94,8 @@ def summarize(experiment: ComparedExperiment) -> tuple[Row, ...]:
     rows = [_row(entry, experiment.metric) for entry in experiment.entries]
     sign = experiment.metric.sign
 
-    def key(row: Row) -> tuple[bool, float, str]:
-        return (row.mean is None, 0.0 if row.mean is None else -sign * row.mean, row.label)
+    def key(row: Row) -> tuple[int, float, str]:
+        return choice_key(row.label, confirmed=row.validation, searched=row.search_best, sign=sign)
 
     return tuple(sorted(rows, key=key))
 
@@ -130,13 +132,13 @@ def _row(entry: Entry, metric: ObjectiveMetric) -> Row:
     studies = entry.studies
     tuned = _confirmed([study.tuned for study in studies], metric)
     untuned = _confirmed([study.untuned for study in studies], metric)
-    mean, before = (_mean([_tests(runs, metric) for runs in of]) for of in _by_study(studies))
+    mean, before = (_mean([_scores(runs, metric.compared_confirmation) for runs in of]) for of in _by_study(studies))
     gain = None
     if entry.searched and mean is not None and before is not None and math.isfinite(mean) and math.isfinite(before):
         gain = metric.sign * (mean - before)
     found = [metric.validation(study.best) for study in studies if study.best is not None]
     best = [value for value in found if value is not None]
-    validations = [value for run in entry.tuned if (value := metric.validation(run)) is not None]
+    validations = [_scores(study.tuned, metric.compared_validation) for study in studies]
     return Row(
         label=entry.label,
         optimizer=entry.optimizer,
@@ -147,14 +149,14 @@ def _row(entry: Entry, metric: ObjectiveMetric) -> Row:
         confirmed=tuned,
         untuned_confirmed=untuned,
         gain=gain,
-        validation=float(np.mean(validations)) if validations else None,
+        validation=_mean(validations),
         search_best=metric.sign * max(metric.sign * value for value in best) if best else None,
         configuration=tuple(_configuration(entry, index) for index in range(len(studies))),
         n_trials=sum(study.n_spent for study in studies),
         n_planned=sum(study.record.n_trials for study in studies),
         states=Counter(str(run.state) for study in studies for run in study.record.trials if run.state is not None),
         epochs=epochs_taken(entry.tuned or entry.trials),
-        seconds_per_trial=_median([seconds_of(run) for run in entry.trials]),
+        seconds_per_trial=_median([run.metrics.get("seconds_train") for run in entry.trials]),
         state_bytes=_median([run.metrics.get("optimizer_state_bytes") for run in (*entry.trials, *entry.tuned)]),
         edges=tuple(edge for study in studies for edge in edges_of(study)),
         running=not entry.complete,
@@ -162,8 +164,8 @@ def _row(entry: Entry, metric: ObjectiveMetric) -> Row:
     )
 
 
-def _tests(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> list[float]:
-    return [value for run in runs if (value := metric.compared_confirmation(run)) is not None]
+def _scores(runs: Sequence[RunRecord], of: Callable[[RunRecord], float | None]) -> list[float]:
+    return [value for run in runs if (value := of(run)) is not None]
 
 
 def _by_study(studies: Sequence[ComparedStudy]) -> tuple[list[tuple[RunRecord, ...]], list[tuple[RunRecord, ...]]]:

@@ -12,13 +12,14 @@ from study.core.records import RunRecord
 from study.core.search_space import Range, text_of
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import ComparedExperiment, Entry, number_of
-from study.statistics.sensitivity import NumberSensitivity, number_sensitivity, to_scale
+from study.statistics.sensitivity import NumberSensitivity, number_sensitivity, to_scale, width_error
 
 Floats = NDArray[np.float64]
 # Tolerance: one point of a share; for an unbounded metric, this share of its best value.
 _TOLERANCE = 0.01
-# Below two windows of five trials there is no line between two values, and so no width.
-ENOUGH_FOR_A_WIDTH = 10
+# With fewer trials, the envelope has so few corners that a width says more of chance than of the range.
+ENOUGH_FOR_A_WIDTH = 20
+NORMAL_90 = 1.645  # standard errors on each side of an interval of 90 %
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,7 @@ class ValueSensitivity:
         diverged: True for trials that diverged, shape (n_trials,).
         numbers: Indices of the trials, from 0.
         width: Envelope and width of good numbers; None for choices, and with too few trials.
+        error: Standard error of the width, on its scale; None without a width.
         share: Share of the range, on its scale, that the width takes, from 0 to 1; None without a width.
         choices: The trials by choice; empty for numbers.
     """
@@ -59,6 +61,7 @@ class ValueSensitivity:
     diverged: NDArray[np.bool_]
     numbers: tuple[int, ...]
     width: NumberSensitivity | None
+    error: float | None
     share: float | None
     choices: tuple[TrialsOfChoice, ...]
 
@@ -100,13 +103,15 @@ def _sensitivity(entry: Entry, searched: Range, metric: ObjectiveMetric) -> Valu
     places = np.array([place for _, place in placed])
     diverged = np.array([run.state == "diverged" for run, _ in placed])
     is_any = not np.all(diverged) and bool(np.any(np.isfinite(scores)))
-    width, choices = None, tuple[TrialsOfChoice, ...]()
+    width, error, choices = None, None, tuple[TrialsOfChoice, ...]()
     if searched.choices is not None:
         choices = _by_choice(places, scores, searched, metric) if is_any else ()
     elif is_any and len(placed) >= ENOUGH_FOR_A_WIDTH:
+        tolerance = tolerance_of(scores, metric)
         width = number_sensitivity(
-            places, scores, scale=searched.scale, direction=metric.direction, tolerance=tolerance_of(scores, metric)
+            places, scores, scale=searched.scale, direction=metric.direction, tolerance=tolerance
         )
+        error = width_error(places, scores, scale=searched.scale, direction=metric.direction, tolerance=tolerance)
     return ValueSensitivity(
         searched=searched,
         places=places,
@@ -114,9 +119,23 @@ def _sensitivity(entry: Entry, searched: Range, metric: ObjectiveMetric) -> Valu
         diverged=diverged,
         numbers=tuple(run.number for run, _ in placed),
         width=width,
+        error=error,
         share=None if width is None else width.width / length_of(searched),
         choices=choices,
     )
+
+
+def width_interval(width: float, error: float | None, *, length: float) -> tuple[float, float] | None:
+    """Return the 90 % interval of a width, within 0 and the length of its range; None where it is not known.
+
+    Args:
+        width: The width.
+        error: Its standard error; None or NaN: not known.
+        length: The length of the range, on the same scale.
+    """
+    if error is None or not np.isfinite(error):
+        return None
+    return max(0.0, width - NORMAL_90 * error), min(length, width + NORMAL_90 * error)
 
 
 def length_of(searched: Range) -> float:

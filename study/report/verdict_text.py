@@ -111,15 +111,20 @@ def _winner(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Ro
         return first, second
     labels, behind = outcome.behind
     if behind.winner:
-        rest = listed([labels[each.other] for each in behind.differences])
+        rest = listed(_named(outcome, [labels[each.other] for each in behind.differences]))
         third = f"Behind it, {marked_name(labels[behind.candidate])} is better than {rest}."
     elif behind.tied and _is_of_last_look(outcome, behind, labels):
         # One sentence for the best of the rest on validation and those that do not differ significantly from it.
-        tied = [labels[behind.candidate], *(labels[index] for index in behind.tied)]
-        third = f"Behind it, {listed(tied)} show no significant difference{_closest(metric, behind)}."
+        tied = _named(outcome, [labels[behind.candidate], *(labels[index] for index in behind.tied)])
+        third = f"Behind it, {listed(tied)} show no significant difference{_closest(metric, outcome, behind)}."
     else:
         return first, second
     return first, second, third
+
+
+def _named(outcome: Outcome, labels: Sequence[str]) -> list[str]:
+    """Return labels in the order of the page."""
+    return [outcome.labels[row] for row in outcome.in_order(map(outcome.labels.index, labels))]
 
 
 def _is_of_last_look(outcome: Outcome, behind: Verdict, labels: Sequence[str]) -> bool:
@@ -133,7 +138,7 @@ def _near(outcome: Outcome) -> list[int]:
     """Return the entries from which the winner differs by less than the margin."""
     winner = _winner_of(outcome)
     others = [index for index in range(len(outcome.labels)) if index != winner]
-    return [other for other in others if outcome.pair_of(winner, other).within_margin]
+    return outcome.in_order(other for other in others if outcome.pair_of(winner, other).within_margin)
 
 
 def _by_little(metric: ObjectiveMetric, outcome: Outcome) -> str:
@@ -149,7 +154,7 @@ def _by_little(metric: ObjectiveMetric, outcome: Outcome) -> str:
 def _within(outcome: Outcome) -> str:
     """Return the rates of divergence beside a difference below the margin; empty without one."""
     near = _near(outcome)
-    return divergence_sentence(outcome, sorted({_winner_of(outcome), *near})) if near else ""
+    return divergence_sentence(outcome, outcome.in_order({_winner_of(outcome), *near})) if near else ""
 
 
 def _winner_of(outcome: Outcome) -> int:
@@ -159,7 +164,7 @@ def _winner_of(outcome: Outcome) -> int:
 
 def _equal(metric: ObjectiveMetric, outcome: Outcome, row: Row) -> tuple[str, ...]:
     pairs = alive_pairs(outcome)
-    entries = sorted({index for pair in pairs for index in (pair.first, pair.second)})
+    entries = outcome.in_order({index for pair in pairs for index in (pair.first, pair.second)})
     best = "No other is better. " if len(outcome.labels) > len(entries) else ""
     return (
         equal_sentence(metric, outcome, pairs),
@@ -174,13 +179,15 @@ def _no_winner(
 ) -> tuple[str, ...]:
     metric, labels, candidate = experiment.metric, outcome.labels, verdict.candidate
     pairs = {each.other: outcome.pair_of(candidate, each.other) for each in verdict.differences}
-    tied = [each for each in verdict.differences if pairs[each.other].claim == "open"]
+    still_open = [each for each in verdict.differences if pairs[each.other].claim == "open"]
+    # Those that cannot be the best have a sentence of their own.
+    tied = [each for each in still_open if not outcome.silence(pairs[each.other])] or still_open
     equal = [pair for pair in alive_pairs(outcome) if pair.claim == "equal"]
-    better = [labels[index] for index in verdict.better]
+    better = [labels[index] for index in outcome.in_order(verdict.better)]
     among = f"No clear winner among {_these(outcome, len(labels))}:"
     best = f"{marked_name(row.label)}, the best on validation,"
     if tied:
-        names = listed([labels[each.other] for each in tied])
+        names = listed([labels[index] for index in outcome.in_order(each.other for each in tied)])
         first = (
             f"{among} {best} shows no significant difference from {names}; {_tied_differences(metric, outcome, tied)}."
         )
@@ -190,11 +197,13 @@ def _no_winner(
             f"{metric.confirmed_on} split."
         )
     else:
-        names = listed([labels[other] for other, pair in pairs.items() if pair.claim == "equal"])
+        equals = outcome.in_order(other for other, pair in pairs.items() if pair.claim == "equal")
+        names = listed([labels[index] for index in equals])
         first = f"{among} {best} equals {names} within the margin, and other pairs are open."
     rest = [equal_sentence(metric, outcome, [pair]) for pair in equal]
     if equal:
-        rest.append(divergence_sentence(outcome, sorted({index for p in equal for index in (p.first, p.second)})))
+        entries = outcome.in_order({index for pair in equal for index in (pair.first, pair.second)})
+        rest.append(divergence_sentence(outcome, entries))
     if tied and better:
         rest.append(f"{listed(better)} did better than {marked_name(row.label)} on the {metric.confirmed_on} split.")
     cost = price_sentence(metric, outcome, priced)
@@ -224,10 +233,10 @@ def _tied_differences(metric: ObjectiveMetric, outcome: Outcome, tied: Sequence[
     means = [each.mean for each in tied]
     unit = f"{SPACE}points" if metric.is_share else ""
     span = metric.change_span(min(means), max(means))
-    return (
-        f"its mean {metric.confirmed_spoken} differs from theirs by {span}{unit}, "
-        f"and every interval contains zero ({_intervals(len(tied), outcome)})"
-    )
+    zero = ""
+    if all(each.low_holm <= 0 <= each.high_holm for each in tied):
+        zero = f", and every interval contains zero ({_intervals(len(tied), outcome)})"
+    return f"its mean {metric.confirmed_spoken} differs from theirs by {span}{unit}{zero}"
 
 
 def _n_named(differences: Sequence[CandidateDifference]) -> int:
@@ -249,13 +258,13 @@ def _ends(metric: ObjectiveMetric, each: CandidateDifference) -> str:
     return metric.change_span(low, high)
 
 
-def _closest(metric: ObjectiveMetric, verdict: Verdict) -> str:
+def _closest(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict) -> str:
     """Return the difference that is not significant and its interval; empty unless there is exactly one tie."""
     if len(verdict.tied) != 1:
         return ""
     each = next(each for each in verdict.differences if each.other == verdict.tied[0])
     size = metric.change(each.mean)
-    return f" (difference {size}, 95{SPACE}% interval {metric.change_span(each.low_holm, each.high_holm)})"
+    return f" (difference {size}, {level_text(outcome)} interval {metric.change_span(each.low_holm, each.high_holm)})"
 
 
 def _reached(row: Row, metric: ObjectiveMetric, outcome: Outcome, *, by_validation: bool = False) -> str:

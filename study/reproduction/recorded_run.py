@@ -17,7 +17,7 @@ from study.core.contents import Contents
 from study.core.errors import StoreError, StudyError
 from study.core.names import mended
 from study.core.readable_output import in_one_line
-from study.core.records import RunRecord, StudyRecord
+from study.core.records import NOT_HYPERPARAMETERS, RunRecord, StudyRecord
 from study.core.search_space import Value, of_config, of_optimizer, value_of
 from study.report.objective_metric import metric_of
 from study.reproduction.exported_file import read_exported
@@ -32,9 +32,6 @@ from study.tracking.read_studies import (
 )
 
 _FORMS = "a run id, EXPERIMENT/STUDY, EXPERIMENT/OPTIMIZER, or a file of `study export`"
-# Params of a run that are no hyperparameters.
-_NO_ARGUMENTS = ("optimizer", "trial_number", "run_seed", "order_seed")
-
 _LONGEST_SEED = 20  # digits
 
 
@@ -240,7 +237,7 @@ def hyperparameters(run: RunRecord) -> dict[str, Value]:
     Args:
         run: The run.
     """
-    return {key: value_of(text) for key, text in run.params.items() if key not in _NO_ARGUMENTS}
+    return {key: value_of(text) for key, text in run.params.items() if key not in NOT_HYPERPARAMETERS}
 
 
 def recorded_seed(run: RunRecord, name: str) -> int:

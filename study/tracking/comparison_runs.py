@@ -12,6 +12,7 @@ from study.core.errors import StoreError
 from study.core.redaction import redact
 from study.tracking import mlflow_schema
 from study.tracking.connection import Connections, store_errors
+from study.tracking.packed_tags import all_tags
 from study.tracking.read_studies import find_experiment, find_runs
 
 _PICTURES = (".svg", ".png", ".gif")
@@ -46,7 +47,7 @@ def read_context(tracking_uri: str, experiment: str, *, connections: Connections
         experiment_id = _find_experiment(client, tracking_uri, experiment)
         runs = find_runs(client, [experiment_id], "tags.role = 'study'")
     digests = {
-        run.info.run_id: run.data.tags.get(mlflow_schema.DATA_DIGEST, each.dataset.digest)
+        run.info.run_id: all_tags(run.data.tags).get(mlflow_schema.DATA_DIGEST, each.dataset.digest)
         for run in runs
         for each in run.inputs.dataset_inputs
     }

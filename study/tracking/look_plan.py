@@ -23,6 +23,7 @@ from study.tracking.mlflow_schema import (
     PARENT,
     run_records,
 )
+from study.tracking.packed_tags import all_tags
 from study.tracking.read_studies import find_runs
 
 Tags = Mapping[str, str]
@@ -54,7 +55,7 @@ def plan_of_study(
     if budget.n_confirmations < 1 or (before and _counts(recorded) == _wanted(budget)):
         return before
     studies = find_runs(client, [experiment_id], "tags.role = 'study'")
-    others = {run.info.run_id: run.data.tags for run in studies if run.info.run_id != run_id}
+    others = {run.info.run_id: all_tags(run.data.tags) for run in studies if run.info.run_id != run_id}
     if not before and not others:
         return _planned(budget)
     done = _n_confirmed(client, experiment_id)

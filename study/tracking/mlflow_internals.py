@@ -193,6 +193,29 @@ def lookups_at(tracking_uri: str) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def serve_with(app: str) -> Iterator[None]:
+    """Let MLflow's server run an app around its own (`_build_uvicorn_command` in MLflow 3.17).
+
+    Another version of MLflow runs its own app.
+
+    Args:
+        app: The app, as `module:name`.
+    """
+    if not is_known():
+        yield
+        return
+    from mlflow import server  # imports what only a server needs
+
+    build, own = server._build_uvicorn_command, "mlflow.server.fastapi_app:app"
+
+    def with_app(*args: Any, **kwargs: Any) -> list[str]:
+        return [app if word == own else word for word in build(*args, **kwargs)]
+
+    with mock.patch.object(server, "_build_uvicorn_command", with_app):
+        yield
+
+
 def forget_places() -> None:
     """Let MLflow look up each run's place of artifacts again (`_artifact_repos_cache` in MLflow 3.17).
 

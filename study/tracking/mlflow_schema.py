@@ -34,6 +34,8 @@ from study.core.search_space import text_of
 from study.core.trainer_interface import ConfirmationConfig, Kind, State, Trial
 from study.core.trees import Tree, leaves, named_leaves
 from study.datasets import Dataset, Split
+from study.tracking.packed_tags import all_tags
+from study.tracking.recorded_params import without_doubles
 
 PARENT = "mlflow.parentRunId"
 # Tags of a study and of each of its runs: the digest of its data, code and architecture, and that of its data.
@@ -48,6 +50,8 @@ UNTIL = "until"
 MARGIN, EARLIER_MARGIN = "objective_margin", "earlier_margin"
 # A tag of a study: the command that makes it alone, without passwords.
 COMMAND = "command"
+# MLflow's tag of a run with its color, as `#rrggbb`.
+COLOR = "mlflow.runColor"
 # The artifact of a study's run with the resolved config.
 CONFIG = "config.yaml"
 # Length of the longest param and tag that MLflow accepts, in characters; the artifact config.yaml has the full texts.
@@ -131,30 +135,30 @@ def child_tags(kind: Kind, number: int, *, parent: str) -> dict[str, str]:
     return tags if kind == "trial" else {**tags, "config": kind}
 
 
-def trial_params(trial: Trial, *, optimizer: str) -> dict[str, str]:
-    """Return a trial's hyperparameters and seeds as params.
+def trial_params(trial: Trial, *, kind: Kind, optimizer: str) -> dict[str, str]:
+    """Return a trial's hyperparameters and seeds as params, with its number in the search, or its repetition.
 
     Args:
         trial: The trial or confirmation.
+        kind: `trial`, or the setting that is confirmed.
         optimizer: The optimizer's YAML name.
     """
-    seeds = {"trial_number": trial.number, "run_seed": trial.run_seed, "order_seed": trial.order_seed}
+    number = "trial_number" if kind == "trial" else "repetition"
+    seeds = {number: trial.number, "run_seed": trial.run_seed, "order_seed": trial.order_seed}
     values = {"optimizer": optimizer, **trial.hyperparameters, **seeds}
     return {key: text_of(value) for key, value in values.items()}
 
 
 def config_params(config: StudyConfig) -> list[Param]:
-    """Return the resolved config as params: flattened, without nulls and without keys whose values may grow.
+    """Return the resolved config as params: flattened, without nulls, doubles and keys whose values may grow.
 
     Args:
         config: The study's config.
     """
-    raw = {**config.raw, "experiment_name": config.experiment_name}
+    raw = dict(config.raw)
     if isinstance(trainer := raw.get("trainer"), Mapping):
         raw["trainer"] = without_idle_rules(trainer)
-    flat = _flatten(raw)
-    kept = {key: value for key, value in flat.items() if not _may_grow(key)}
-    named = {"optimizer": config.optimizer.name, **kept}
+    named = {key: value for key, value in without_doubles(_flatten(raw)).items() if not _may_grow(key)}
     keys = _keys(named)
     return [
         Param(keys[key], _stored(text_of(redacted(value, key=key)))[:_PARAM_LENGTH]) for key, value in named.items()
@@ -162,11 +166,10 @@ def config_params(config: StudyConfig) -> list[Param]:
 
 
 def config_tags(config: StudyConfig) -> dict[str, str]:
-    """Return as tags the keys of the resolved config whose values may change, because MLflow's params cannot.
+    """Return as tags what other commands read of the config and what may change, because MLflow's params cannot.
 
-    The tags also include the direction and the range of the objective's metric, because the recorded `direction` may
-    be
-    `auto`.
+    The artifact `config.yaml` has the whole config. The tags include the direction and the range of the objective's
+    metric, because the recorded `direction` may be `auto`.
 
     Args:
         config: The study's config.
@@ -176,12 +179,12 @@ def config_tags(config: StudyConfig) -> dict[str, str]:
         "objective_is_share": str(config.objective.is_share),
         MARGIN: text_of(config.objective.margin),
     }
-    grows = {key: text_of(value) for key, value in _flatten(config.raw).items() if _may_grow(key)}
+    kept = {} if config.tracking.log_model else {"tracking.log_model": "false"}
     counts = {"n_trials": config.n_trials, N_CONFIRMATIONS: config.budget.n_confirmations}
     until = {UNTIL: "none" if config.budget.until is None else repr(config.budget.until)}
     ways = {CONFIRM: config.budget.confirm, **until, **_command_tags(config)}
     # The number of trials proposed at once decides which results a sampler could learn from.
-    return grows | objective | ways | {name: str(n) for name, n in {**counts, "n_at_once": config.n_at_once}.items()}
+    return kept | objective | ways | {name: str(n) for name, n in {**counts, "n_at_once": config.n_at_once}.items()}
 
 
 def _command_tags(config: StudyConfig) -> dict[str, str]:
@@ -284,7 +287,7 @@ def _is_child(tags: Mapping[str, str]) -> bool:
 
 def run_record(run: Run) -> RunRecord:
     """Return a child run of a study as a record."""
-    tags = run.data.tags
+    tags = all_tags(run.data.tags)
     state = tags.get("state")
     return RunRecord(
         run_id=run.info.run_id,
@@ -325,9 +328,13 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def source_tags() -> dict[str, str]:
-    """Return the tags behind the columns Source and User of MLflow's table."""
-    tags = {"mlflow.source.name": "study run", "mlflow.source.type": "LOCAL"}
+def source_tags(*, color: str | None = None) -> dict[str, str]:
+    """Return the tags behind the columns Source and User of MLflow's table, and behind the color of a run.
+
+    Args:
+        color: The color, as `#rrggbb`. None (the default): MLflow's own.
+    """
+    tags = {"mlflow.source.name": "study run", "mlflow.source.type": "LOCAL", **({COLOR: color} if color else {})}
     try:
         return tags | {"mlflow.user": getpass.getuser()}
     except (KeyError, OSError):  # a user id without a name, as in containers

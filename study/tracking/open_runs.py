@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import yaml
-from mlflow.entities import Experiment, Run, RunData
+from mlflow.entities import Experiment, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -30,8 +30,10 @@ from study.tracking.outbox.mlflow_writer import RECORD, MlflowWriter
 from study.tracking.outbox.resumed_run import resume_study
 from study.tracking.outbox.spool import Address, Spool, open_spool, waiting
 from study.tracking.outbox.sync import deliver_spool, repeat_nothing
+from study.tracking.packed_tags import all_tags, packed
 from study.tracking.read_studies import child_runs, find_runs
 from study.tracking.run_changes import refuse_renamed, restore_study, restore_trials
+from study.tracking.run_colors import own_color
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,9 @@ class StudyRuns:
         mlflow_writer: The writer of entries to the store.
         spool: The file in which entries wait for a server; None: the store is a database.
         tags_before: Tags of the study's run as an earlier process left them; empty for a new study.
+        color: The color of the study's runs in MLflow's pages, as `#rrggbb`.
+        counts_steps: True if an earlier version began the study: the steps of its summary are numbers of trials. They
+            go on, since MLflow shows the value of the last step. Now they are 0, and MLflow draws bars, not dots.
         was_deleted: True if the study's run had been deleted and was restored.
         restored: Numbers of the trials whose deleted runs were restored.
         is_complete: False if records of the study's other workers, perhaps on other machines, may wait for a server.
@@ -65,6 +70,8 @@ class StudyRuns:
     mlflow_writer: MlflowWriter
     spool: Spool | None
     tags_before: Mapping[str, str]
+    color: str
+    counts_steps: bool
     was_deleted: bool
     restored: tuple[int, ...]
     is_complete: bool
@@ -103,15 +110,13 @@ def open_runs(
         experiment_id = _experiment(client, config, search)
         run_id, was_deleted = _parent(client, config, experiment_id, study_name=study_name, search=search)
         run = client.get_run(run_id)
-        before, lost = run.data, _lost(run)
-        looks = plan_of_study(client, experiment_id, run_id, recorded=before.tags, budget=config.budget)
+        before, lost = all_tags(run.data.tags), _lost(run)
+        looks = plan_of_study(client, experiment_id, run_id, recorded=before, budget=config.budget)
         children, restored = _children(client, experiment_id, run_id, search, uri=uri)
-        margin = changed_margin(before.tags, config.objective, children)
-        tags = {**environment, **look_tags(looks), **margin, "n_trials": str(max(config.n_trials, len(search.ended)))}
-        _describe(client, run_id, before, config, study_name=study_name, dataset=dataset, environment=tags)
-        write_views(client, experiment_id, config, has_test=len(dataset.test) > 0)
-        client.update_run(run_id, status="RUNNING")
-        mlflow_writer = MlflowWriter(client, experiment_id, resumed={run_id: resume_study(client, run_id)})
+        tags = {**environment, **look_tags(looks), **changed_margin(before, config.objective, children)}
+        tags |= {"n_trials": str(max(config.n_trials, len(search.ended))), mlflow_schema.COLOR: own_color(client, run)}
+        _describe(client, run, config, study_name=study_name, dataset=dataset, environment=tags)
+        mlflow_writer, counts_steps = _go_on(client, experiment_id, run_id)
     return StudyRuns(
         client=client,
         experiment_id=experiment_id,
@@ -120,13 +125,23 @@ def open_runs(
         children=tuple(children),
         mlflow_writer=mlflow_writer,
         spool=_spool(config, experiment_id=experiment_id, run_id=run_id, study_name=study_name),
-        tags_before=dict(before.tags),
+        tags_before=before,
+        color=tags[mlflow_schema.COLOR],
+        counts_steps=counts_steps,
         was_deleted=was_deleted,
         restored=restored,
         is_complete=is_database(uri) or (None not in delivered and config.stores.optuna_url is None),
         artifacts=local_folder(run.info.artifact_uri),
         lost_artifacts=lost,
     )
+
+
+def _go_on(client: MlflowClient, experiment_id: str, run_id: str) -> tuple[MlflowWriter, bool]:
+    """Mark a study's run as running; return a writer that knows its metrics, and whether its summary counts trials."""
+    client.update_run(run_id, status="RUNNING")
+    resumed = resume_study(client, run_id)
+    counts_steps = any(name == "n_complete" and step > 0 for name, step in resumed.values)
+    return MlflowWriter(client, experiment_id, resumed={run_id: resumed}), counts_steps
 
 
 def _children(
@@ -144,7 +159,7 @@ def _children(
 
 def _lost(run: Run) -> tuple[str, ...]:
     """Return those of a run's first artifacts that are missing or empty, of a run that an earlier process opened."""
-    folder, tags = local_folder(run.info.artifact_uri), run.data.tags
+    folder, tags = local_folder(run.info.artifact_uri), all_tags(run.data.tags)
     if folder is None or mlflow_schema.OPENED not in tags:
         return ()
     digest = tags.get(mlflow_schema.CONTENTS)
@@ -222,7 +237,8 @@ def _parent(
         **mlflow_schema.workload_tags(config, study_name=study_name),
         **mlflow_schema.source_tags(),
     }
-    created = client.create_run(experiment_id, mlflow_schema.now_ms(), tags, run_name=study_name).info.run_id
+    started = mlflow_schema.now_ms()
+    created = client.create_run(experiment_id, started, packed(tags), run_name=study_name).info.run_id
     # Two workers that start one study at the same time both keep the older run.
     if (kept := oldest()) is not None and kept != created:
         client.delete_run(created)
@@ -232,20 +248,20 @@ def _parent(
 
 def _describe(
     client: MlflowClient,
-    run_id: str,
-    recorded: RunData,
+    run: Run,
     config: StudyConfig,
     *,
     study_name: str,
     dataset: Dataset,
     environment: Mapping[str, str],
 ) -> None:
-    """Write the config, the versions and the data set to the study's run."""
+    """Write the config, the versions and the data set to the study's run, and the views to its experiment."""
+    run_id, recorded = run.info.run_id, run.data
     workload = mlflow_schema.workload_tags(config, study_name=study_name)
     tags = mlflow_schema.config_tags(config) | workload | mlflow_schema.split_tags(dataset) | dict(environment)
     tags |= {mlflow_schema.OPENED: str(mlflow_schema.now_ms())}
     if config.contents is not None:
-        before = recorded.tags.get(mlflow_schema.CONTENTS)
+        before = all_tags(recorded.tags).get(mlflow_schema.CONTENTS)
         if before not in (None, config.contents.digest):
             told = f"{before} to {config.contents.digest}"
             earlier = recorded.tags.get(mlflow_schema.ACCEPTED)
@@ -258,9 +274,10 @@ def _describe(
         tags["mlflow.source.git.commit"] = commit
     # What was recorded stays as it was, also if a command spells the same settings in another way.
     params = [param for param in mlflow_schema.config_params(config) if param.key not in recorded.params]
-    mlflow_schema.log_in_batches(client, run_id, params=params, tags=tags)
+    mlflow_schema.log_in_batches(client, run_id, params=params, tags=packed(tags, recorded=recorded.tags))
     client.log_text(run_id, yaml.safe_dump(redacted(config.raw), sort_keys=False), mlflow_schema.CONFIG)
     client.log_inputs(run_id, [mlflow_schema.dataset_input(dataset)])
+    write_views(client, run.info.experiment_id, config, has_test=len(dataset.test) > 0)
 
 
 def _remove_doubles(client: MlflowClient, experiment_id: str, run_id: str) -> None:

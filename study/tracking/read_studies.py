@@ -30,6 +30,9 @@ from study.core.redaction import redact
 from study.tracking.connection import Connections, is_database, store_errors
 from study.tracking.mlflow_internals import is_known, select_metrics
 from study.tracking.mlflow_schema import PARENT, contents_path, ended, from_stored, run_records
+from study.tracking.packed_tags import all_tags
+from study.tracking.recorded_params import without_doubles
+from study.tracking.study_summary import current_names
 
 # Steps and values of one metric of one run, each of shape (n_logged,).
 History = tuple[NDArray[np.int64], NDArray[np.float64]]
@@ -285,7 +288,8 @@ def _search(
 
 
 def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> StudyRecord:
-    given = {key: value for key, value in run.data.tags.items() if value is not None}  # a database may hold NULL
+    present = {key: value for key, value in run.data.tags.items() if value is not None}  # a database may hold NULL
+    given = all_tags(present)
     tags = {key: value if key.startswith(_OF_MLFLOW) else in_one_line(value) for key, value in given.items()}
     if missing := [tag for tag in _STUDY_TAGS if tag not in tags]:
         named = in_one_line(str(run.info.run_name))
@@ -313,8 +317,8 @@ def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> Study
         status=run.info.status,
         n_trials=int(tags.get("n_trials", 0)),
         tags=tags,
-        params=dict(run.data.params),
-        metrics={key: from_stored(value) for key, value in run.data.metrics.items()},
+        params=without_doubles(run.data.params),
+        metrics=current_names({key: from_stored(value) for key, value in run.data.metrics.items()}),
         trials=tuple(sorted((c for c in children if c.role == "trial"), key=lambda c: (c.number, c.started))),
         confirmations=tuple(sorted(confirmations, key=lambda c: (c.kind, c.number, c.started))),
         started=run.info.start_time / 1000,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mlflow.entities import Metric
 
 from study.config.schema import StudyConfig
 from study.core.records import Role, RunRecord
-from study.core.trainer_interface import Kind, State
-from study.tracking import study_summary
+from study.core.trainer_interface import Kind, State, Trial
+from study.tracking import mlflow_schema, study_summary
 from study.tracking.outbox.bulk_insert import Draft
 from study.tracking.outbox.entries import Start
-from study.tracking.outbox.mlflow_writer import NEW
+from study.tracking.outbox.mlflow_writer import NEW, RECORD
+from study.tracking.packed_tags import packed
 
 Key = tuple[Kind, int]
 
@@ -161,9 +162,42 @@ def outcomes_of(children: Collection[RunRecord]) -> dict[int, study_summary.Tria
     return {number: outcome for number, outcome in trials.items() if outcome is not None}
 
 
-def new_key() -> str:
-    """Return a key for a run that is not in the store yet."""
-    return f"{NEW}{uuid.uuid4().hex}"
+def start_of(
+    trial: Trial,
+    *,
+    kind: Kind,
+    config: StudyConfig,
+    name: str,
+    tags: Mapping[str, str],
+    is_spooled: bool,
+    origin: str,
+    before: Sequence[str],
+    goes_on: bool,
+) -> Start:
+    """Return the entry of a run that starts now, under a key of its own.
+
+    Args:
+        trial: The trial or confirmation.
+        kind: `trial`, or the setting that is confirmed.
+        config: The study's config.
+        name: Name of the run.
+        tags: Tags of the run.
+        is_spooled: The run waits on the disk for a server, and has its key as a tag.
+        origin: The store from which the run is written again; empty: it is trained now.
+        before: Ids of earlier runs of the trial.
+        goes_on: Continue the last one of these also if it was cut off.
+    """
+    run = f"{NEW}{uuid.uuid4().hex}"
+    own = {**({RECORD: run} if is_spooled else {}), **({"origin": origin} if origin else {})}
+    return Start(
+        run=run,
+        name=name,
+        tags=packed({**tags, **own}),
+        params=mlflow_schema.trial_params(trial, kind=kind, optimizer=config.optimizer.name),
+        started=mlflow_schema.now_ms(),
+        before=before,
+        goes_on=goes_on,
+    )
 
 
 def _record(key: Key, run: RunInProgress, *, state: State | None, status: str) -> RunRecord:

@@ -16,6 +16,7 @@ from study.core.redaction import redact
 from study.tracking.artifact_places import is_whole, local_folder
 from study.tracking.connection import Connections, store_errors
 from study.tracking.mlflow_schema import CONFIG, OPENED, PARENT, run_name, run_records
+from study.tracking.packed_tags import all_tags
 from study.tracking.read_studies import find_experiment, find_runs
 
 # Relative difference up to which two objectives are the same: databases round much later digits than float32 has.
@@ -59,7 +60,7 @@ def restore_study(client: MlflowClient, experiment_id: str, condition: str, sear
     """
     deleted = find_runs(client, [experiment_id], condition, view=ViewType.DELETED_ONLY) if search.ended else []
     # A run without this tag was never in use: another worker was quicker to create the study's run.
-    used = [run for run in deleted if OPENED in run.data.tags and _name(run) not in search.namesakes]
+    used = [run for run in deleted if OPENED in all_tags(run.data.tags) and _name(run) not in search.namesakes]
     if not used:
         return None
     found: str = max(used, key=lambda run: (run.info.start_time, run.info.run_id)).info.run_id
@@ -167,7 +168,7 @@ def without_artifacts(
         for run_id in run_ids:
             run = client.get_run(run_id)
             folder = local_folder(run.info.artifact_uri)
-            if folder is not None and OPENED in run.data.tags and not is_whole(folder / CONFIG):
+            if folder is not None and OPENED in all_tags(run.data.tags) and not is_whole(folder / CONFIG):
                 lost.add(run_id)
     return lost
 

@@ -10,11 +10,17 @@ from dataclasses import dataclass
 from typing import get_args
 
 from study.config.schema import StudyConfig
-from study.core.number_text import short_number
-from study.core.records import RunRecord
+from study.core.number_text import plus_minus, score_text, short_number
+from study.core.records import NOT_HYPERPARAMETERS, RunRecord
 from study.core.trainer_interface import State, TrialResult
 
 _STATES: tuple[State, ...] = get_args(State)
+# The states whose counts are always told.
+_ALWAYS = ("complete", "diverged")
+# Metric of a study's run by which MLflow's table of studies is sorted.
+CHOSEN_BY = "chosen_by"
+# Parts of a mean with its interval, in the names of metrics: `mean_test_accuracy`.
+_PARTS = ("mean", "low", "high")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +35,8 @@ class ConfirmedMean:
         n_diverged: Number of confirmations that diverged. Default 0.
         divergence_limit: Upper 95 % limit of the rate of divergence, a share from 0 to 1. None (the default): no
             confirmation diverged.
+        chosen_by: The mean with the worst value for each confirmation that diverged, by which the protocol orders
+            studies. None (the default): it does not order by this metric.
     """
 
     mean: float
@@ -37,6 +45,7 @@ class ConfirmedMean:
     n: int
     n_diverged: int = 0
     divergence_limit: float | None = None
+    chosen_by: float | None = None
 
 
 # Confirmed means by metric, such as `test_accuracy`.
@@ -66,8 +75,7 @@ def outcome_of(record: RunRecord) -> TrialOutcome | None:
     """
     if record.state is None:
         return None
-    ours = ("optimizer", "trial_number", "run_seed", "order_seed")
-    point = {key: value for key, value in record.params.items() if key not in ours}
+    point = {key: value for key, value in record.params.items() if key not in NOT_HYPERPARAMETERS}
     return TrialOutcome(state=record.state, metrics=record.metrics, hyperparameters=point)
 
 
@@ -140,32 +148,48 @@ class StudySummary:
             self.best = number
 
 
-def study_metrics(config: StudyConfig, summary: StudySummary, *, best: int | None, tests: Tests) -> dict[str, float]:
-    """Return the metrics of a study's run: counts by state, the best trial's numbers, the test estimates.
+def current_names(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return a study's metrics under today's names: earlier versions wrote `test_loss_mean` for `mean_test_loss`.
 
     Args:
-        config: The study's config.
+        metrics: The metrics, by name.
+    """
+    found: dict[str, float] = {}
+    for name, value in metrics.items():
+        metric, _, part = name.rpartition("_")
+        earlier = part in _PARTS and metric.startswith(("test_", "val_"))
+        found.setdefault(f"{part}_{metric}" if earlier else name, value)
+    return found | {name: value for name, value in metrics.items() if name in found}
+
+
+def study_metrics(summary: StudySummary, *, best: int | None, tests: Tests) -> dict[str, float]:
+    """Return the metrics of a study's run: the best trial's numbers, the means of confirmations, counts by state.
+
+    States that no trial of the study had are left out, besides the two that every table shows.
+
+    Args:
         summary: The summary of the study's trials.
         best: Number of the best trial; None: no trial has completed.
         tests: Mean and interval of each metric of the confirmations.
     """
     outcomes, counts = summary.outcomes, summary.counts
-    metrics: dict[str, float] = {f"n_{state}": counts[state] for state in _STATES}
+    metrics: dict[str, float] = {}
     if best is not None and best in outcomes:
         chosen = outcomes[best]
-        own = ("objective", f"best_{config.objective.metric}")
-        metrics |= {name: chosen.metrics[name] for name in own if name in chosen.metrics}
         metrics["best_objective"] = chosen.metrics["objective"]
         metrics["best_trial_number"] = best
         for argument, text in chosen.hyperparameters.items():
             with contextlib.suppress(ValueError):  # an argument that is not a number is only in the tag `best`
                 metrics[f"best_{argument}"] = float(text)
     for name, tested in tests.items():
-        metrics |= {f"{name}_mean": tested.mean, f"{name}_low": tested.low, f"{name}_high": tested.high}
+        metrics |= {f"mean_{name}": tested.mean, f"low_{name}": tested.low, f"high_{name}": tested.high}
         metrics["n_confirmations_diverged"] = tested.n_diverged
+        if tested.chosen_by is not None:
+            metrics[CHOSEN_BY] = tested.chosen_by
         if tested.divergence_limit is not None:
             metrics["divergence_rate_high"] = tested.divergence_limit
-    return metrics
+    # MLflow's pages show the first metrics first, and choose one of them for their charts.
+    return metrics | {f"n_{state}": counts[state] for state in _STATES if state in counts or state in _ALWAYS}
 
 
 def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, tests: Tests) -> dict[str, str]:
@@ -191,10 +215,43 @@ def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, 
         tags["best"] = " ".join(f"{key}={short_number(value)}" for key, value in shown.items())
         value = short_number(str(outcomes[best].metrics["objective"]))
         lines.append(f"best {config.objective.metric} {value} (trial {best}): {tags['best'] or 'nothing searched'}")
+        tags["validation"] = f"{score_text(outcomes[best].metrics['objective'])} (best trial)"
+    tags |= _score_tags(config, tests)
     lines += [_tested_text(name, tested) for name, tested in tests.items()]
     if bad := [f"{counts[state]} {state}" for state in _STATES if state != "complete" and counts[state]]:
         lines.append(", ".join(bad))
     return tags | {"mlflow.note.content": "  \n".join(lines)}
+
+
+def _score_tags(config: StudyConfig, tests: Tests) -> dict[str, str]:
+    """Return the means over confirmations that MLflow's table shows, such as `0.913 ± 0.018`.
+
+    The tag `test` is of the metric that the search selects by, or else of any other that is not a loss.
+    """
+    objective = config.objective.metric
+    found = {"validation": tests[objective]} if objective in tests else {}
+    on_test = [name for name in tests if name.startswith("test_")]
+    if on_test:
+        of_objective = f"test_{objective.removeprefix('val_')}"
+        found["test"] = tests[min(on_test, key=lambda name: (name != of_objective, "loss" in name, name))]
+    return {tag: tested_score(tested) for tag, tested in found.items()}
+
+
+def tested_score(tested: ConfirmedMean) -> str:
+    """Return `0.913 ± 0.018`, with the number of seeds where they are too few, and the confirmations that diverged.
+
+    Args:
+        tested: The mean over the confirmations.
+    """
+    left = tested.n - tested.n_diverged
+    parts = []
+    if left:
+        half_width = max(tested.high - tested.mean, tested.mean - tested.low)
+        few = "" if math.isfinite(half_width) else f" ({left} {'seed' if left == 1 else 'seeds'})"
+        parts.append(f"{plus_minus(tested.mean, half_width)}{few}")
+    if tested.n_diverged:
+        parts.append(f"{tested.n_diverged} of {tested.n} diverged")
+    return ", ".join(parts)
 
 
 def _tested_text(name: str, tested: ConfirmedMean) -> str:

@@ -22,17 +22,18 @@ from study.tracking.connection import store_errors
 from study.tracking.mlflow_internals import check_system_metrics
 from study.tracking.open_runs import StudyRuns, open_runs
 from study.tracking.outbox import bulk_insert
-from study.tracking.outbox.entries import File, Finish, Log, Start
-from study.tracking.outbox.mlflow_writer import RECORD, is_passing
+from study.tracking.outbox.entries import File, Finish, Log
+from study.tracking.outbox.mlflow_writer import is_passing
 from study.tracking.outbox.server_wait import wait_for_server
 from study.tracking.outbox.spool import RecordsWaitError
 from study.tracking.outbox.writer_thread import WriterThread
 from study.tracking.read_studies import child_runs
-from study.tracking.run_cache import RunCache, RunInProgress, new_key, outcomes_of
+from study.tracking.run_cache import RunCache, RunInProgress, outcomes_of, start_of
+from study.tracking.search_history import SearchHistory
 from study.tracking.system_metrics import SystemMetricsThread
 
-_INTERVAL_S = 5  # time between two samples of the system's metrics, in seconds
-_READ_INTERVAL_S = 10  # time between two reads of the trials of other workers, in seconds
+# Time between two samples of the system's metrics, and two reads of the trials of other workers, in seconds.
+_INTERVAL_S, _READ_INTERVAL_S = 5, 10
 _NO_TESTS: study_summary.Tests = MappingProxyType({})
 
 
@@ -89,17 +90,16 @@ class StudyTracker:
         self.opened, self.tags_before = opened, opened.tags_before
         self._config, self._study_name = config, study_name
         shared = mlflow_schema.workload_tags(config, study_name=study_name)
-        self._shared_tags = shared | dict(environment) | mlflow_schema.source_tags()
+        self._shared_tags = shared | dict(environment) | mlflow_schema.source_tags(color=opened.color)
         self._client, self._uri = opened.client, config.stores.tracking_uri
-        self._cache = RunCache(config, opened.children)
+        self._cache, self._history = RunCache(config, opened.children), SearchHistory(config.objective)
         self._ended: list[bulk_insert.Draft] = []
         self._mlflow_writer, self._spool = opened.mlflow_writer, opened.spool
         self._bulk_insert = bulk_insert.BulkInsert(opened.client, opened.mlflow_writer, opened.experiment_id)
         self._writer = WriterThread(opened.mlflow_writer, where=redact(self._uri), spool=opened.spool)
-        self._reads_next, self._is_last = 0.0, True
-        self._sampler: SystemMetricsThread | None = None
-        if config.tracking.system_metrics:
-            self._sampler = SystemMetricsThread(self.run_id, self._uri, interval_s=_INTERVAL_S, put=self._writer.put)
+        self._reads_next, self._told_ms, self._is_last = 0.0, 0, True
+        sampled = (self.run_id, self._uri) if config.tracking.system_metrics else None
+        self._sampler = sampled and SystemMetricsThread(*sampled, interval_s=_INTERVAL_S, put=self._writer.put)
 
     def start(self, kind: Kind, trial: Trial, *, in_bulk: bool = False, origin: str = "") -> None:
         """Record that a trial or a confirmation starts.
@@ -111,20 +111,18 @@ class StudyTracker:
         Args:
             kind: `trial`, or the setting that is confirmed.
             trial: The trial.
-            in_bulk: Write the run only after its end, together with others, when `write` or `flush` is called. Default
-                False.
+            in_bulk: Write the run only after its end, together with others, at `write` or `flush`. Default False.
             origin: The store from which the run is written again; it becomes a tag. Default: empty, it is trained now.
         """
-        key, run = (kind, trial.number), new_key()
-        start = Start(
-            run=run,
+        key = (kind, trial.number)
+        start = start_of(
+            trial,
+            kind=kind,
+            config=self._config,
             name=mlflow_schema.run_name(kind, trial.number, study_name=self._study_name),
-            tags=self._shared_tags
-            | mlflow_schema.child_tags(kind, trial.number, parent=self.run_id)
-            | ({} if self._spool is None else {RECORD: run})
-            | ({"origin": origin} if origin else {}),
-            params=mlflow_schema.trial_params(trial, optimizer=self._config.optimizer.name),
-            started=mlflow_schema.now_ms(),
+            tags=self._shared_tags | mlflow_schema.child_tags(kind, trial.number, parent=self.run_id),
+            is_spooled=self._spool is not None,
+            origin=origin,
             before=self._cache.run_ids(key),
             goes_on=self._config.deterministic and not in_bulk,
         )
@@ -140,8 +138,7 @@ class StudyTracker:
             trial: The trial or confirmation.
             report: The report of the epoch.
         """
-        run = self._cache.started((kind, trial.number))
-        now = mlflow_schema.now_ms()
+        run, now = self._cache.started((kind, trial.number)), mlflow_schema.now_ms()
         metrics = mlflow_schema.to_metrics(report.metrics, step=report.epoch + 1, timestamp_ms=now)
         for name, values in report.steps.items():
             if name != "step":
@@ -234,7 +231,7 @@ class StudyTracker:
         self.flush()
 
     def leave(self) -> None:
-        """Leave the study's run to other workers, so that it goes on after this process."""
+        """Leave the study's run to other workers: it goes on after this process."""
         self._is_last = False
 
     def accept(self, change: str) -> None:
@@ -393,8 +390,11 @@ class StudyTracker:
         self._record_progress(best=self._cache.trials.best, tests=_NO_TESTS)
 
     def _record_progress(self, *, best: int | None, tests: study_summary.Tests) -> None:
-        trials = self._cache.trials
-        values = study_summary.study_metrics(self._config, trials, best=best, tests=tests)
+        # Of two values of one step and one millisecond, MLflow takes the larger one.
+        trials, self._told_ms = self._cache.trials, max(mlflow_schema.now_ms(), self._told_ms + 1)
+        values = study_summary.study_metrics(trials, best=best, tests=tests)
+        step = len(trials.outcomes) * self.opened.counts_steps
+        metrics = mlflow_schema.to_metrics(values, step=step, timestamp_ms=self._told_ms)
+        metrics += self._history.take(trials.outcomes, timestamp_ms=self._told_ms)
         tags = study_summary.study_tags(self._config, trials, best=best, tests=tests)
-        metrics = mlflow_schema.to_metrics(values, step=len(trials.outcomes), timestamp_ms=mlflow_schema.now_ms())
         self._writer.put(Log(run=self.run_id, metrics=metrics, tags=tags))

@@ -36,6 +36,7 @@ ROWS = [
     ("study -sc", ["-sc", "install=bash"]),
     ("study -sc", ["-sc", "query=bash"]),
     ("study list", ["list"]),
+    ("study watch", ["watch"]),
     ("study compare", ["compare", "own"]),
     ("study plan", ["plan", "own"]),
     ("study export", ["export", "own/s"]),
@@ -49,7 +50,7 @@ ROWS = [
     ("study delete", ["delete", "own/second", "--yes"]),
 ]
 # Commands that train nothing and load nothing.
-READING = ("list", "compare", "export", "register", "sync", "rename", "delete")
+READING = ("list", "watch", "compare", "export", "register", "sync", "rename", "delete")
 # Starts every backend in a child, which takes long.
 DOCTOR = ("study doctor", ["doctor"])
 OWN_RUNS = {"named_net.py", "named_part.py"}

@@ -67,21 +67,28 @@ def rows(text):
 def test_a_comparison_tells_every_event_in_order_and_ends_with_one_table(mine):
     _, done = mine
     lines = done.stderr.splitlines()
-    assert [line for line in lines if line.startswith("mine/") and "trial" in line and "after" not in line] == [
-        "mine/own_sgd: 1 trial",
-        "mine/sgd: 2 trials",
-        "mine/adam: 2 trials",
+    assert [line for line in lines if re.fullmatch(r"mine/[^:]*: \d+ trials?", line)] == [
+        "mine/own_sgd (study 1 of 3): 1 trial",
+        "mine/sgd (study 2 of 3): 2 trials",
+        "mine/adam (study 3 of 3): 2 trials",
     ]
-    assert sum(line.startswith("trial ") for line in lines) == 5
+    named = [line.partition(": ") for line in lines]
+    assert [name for name, _, event in named if event.startswith("trial ")] == [
+        "mine/own_sgd", *["mine/sgd"] * 2, *["mine/adam"] * 2
+    ]  # fmt: skip
     # The best and the default of what was searched, and the one setting of what was not.
-    assert [line.split(")")[0] for line in lines if line.startswith("confirmation ")] == [
+    assert [event.split(")")[0] for _, _, event in named if event.startswith("confirmation ")] == [
         "confirmation 0 (fixed", *["confirmation 0 (best", "confirmation 0 (default"] * 2,
     ]  # fmt: skip
     assert not re.search(r"Warning|cuda|I0000|Traceback", done.stderr)
     assert "\x1b" not in done.stderr + done.stdout
     assert set(rows(done.stdout)) == {"own_sgd", "sgd", "adam"}
-    assert done.stdout.count("best validation result first") == 1
-    assert done.stdout.rstrip().endswith("study ui")
+    assert done.stdout.count("best first by mean validation of the confirmations") == 1
+    assert "HYDRA" not in done.stdout + done.stderr
+    assert done.stderr.count("trainer=auto: ") <= 1  # what holds for all studies is said once
+    commands = [line.split("  ")[1] for line in done.stdout.partition("Next:\n")[2].splitlines()]
+    assert commands[0] == "study compare mine"
+    assert commands[-1] == "study ui"
 
 
 def test_the_logs_hold_what_libraries_said_and_no_failure_to_log(mine):
@@ -93,7 +100,7 @@ def test_the_logs_hold_what_libraries_said_and_no_failure_to_log(mine):
 
 def test_the_best_study_comes_first(mine):
     _, done = mine
-    values = [float(row[4]) for row in rows(done.stdout).values()]
+    values = [float(row[5]) for row in rows(done.stdout).values()]
     assert values == sorted(values, reverse=True)
     assert len(set(values)) > 1
 
@@ -110,8 +117,10 @@ def test_list_shows_the_same_numbers_as_the_run_and_as_json(mine, here):
         assert row[1:3] == ["finished", f"{len(record['trials'])}/{record['n_trials']}"]
         assert row[4] == f"{record['metrics']['best_objective']:.4f}"
         tested = [run["metrics"]["test_accuracy"] for run in record["confirmations"] if run["config"] != "default"]
-        assert row[5] == f"{tested[0]:.4f} (one seed)"
-        assert record["metrics"]["test_accuracy_low"] is None  # an interval of one seed is no number
+        (validation,) = [run["metrics"]["objective"] for run in record["confirmations"] if run["config"] != "default"]
+        assert row[5] == f"{validation:.4f}"
+        assert row[6] == f"{tested[0]:.4f} (one seed)"
+        assert record["metrics"]["low_test_accuracy"] is None  # an interval of one seed is no number
     assert [record["model"] for record in experiment[1]] == ["own"] * 3
 
 
@@ -158,8 +167,8 @@ def test_jobs_of_two_backends_stand_in_one_table(tmp_path, study, here):
     assert done.returncode == 0, done.stderr
     assert set(rows(done.stdout)) == {"sgd-backend=tensorflow", "sgd-backend=jax"}
     assert [line for line in done.stderr.splitlines() if line.endswith(": 1 trial")] == [
-        "digits-mlp/sgd-backend=jax: 1 trial",
-        "digits-mlp/sgd-backend=tensorflow: 1 trial",
+        "digits-mlp/sgd-backend=jax (study 1 of 2): 1 trial",
+        "digits-mlp/sgd-backend=tensorflow (study 2 of 2): 1 trial",
     ]
     assert [word for word in ("absl", "oneDNN", "cuda") if word in done.stderr] == []  # what TensorFlow logs
     records = {record["name"]: record for record in listed(here, tmp_path)["digits-mlp"]}

@@ -16,7 +16,7 @@ def headings(text):
 
 
 def test_the_page_is_what_the_docstrings_say_now(written):
-    assert PAGE.read_text(encoding="utf-8") == written, "run: make api"
+    assert PAGE.read_text(encoding="utf-8") == written, "run: make reference"
 
 
 def test_every_public_name_and_method_has_a_section(written):

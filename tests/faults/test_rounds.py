@@ -116,7 +116,13 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize("moment", ["between looks", "within a look", "between studies of a look"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "within a look",
+        *(pytest.param(each, marks=pytest.mark.full) for each in ("between looks", "between studies of a look")),
+    ],
+)
 def test_a_command_that_was_killed_goes_on_to_the_decisions_of_an_undisturbed_one(tmp_path, whole, moment):
     kill_once(tmp_path, moment)
     process = start(tmp_path)

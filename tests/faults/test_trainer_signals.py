@@ -168,8 +168,8 @@ def disturb_studies(trainer, folder, *, n_signals, n_workers, seed, of=tuple(STA
     [
         ("fit", signal.SIGTERM),
         ("vectorized, joint search", signal.SIGKILL),
-        ("fit, early stopping", signal.SIGKILL),
-        ("vectorized, early stopping", signal.SIGTERM),
+        pytest.param("fit, early stopping", signal.SIGKILL, marks=pytest.mark.full),
+        pytest.param("vectorized, early stopping", signal.SIGTERM, marks=pytest.mark.full),
     ],
 )
 def test_a_study_that_a_signal_ends_goes_on_like_an_undisturbed_one(tmp_path, trainer, number):

@@ -15,6 +15,7 @@ from sweep_parts import only_jobs
 from study.gallery import About
 from study.gallery.analysis.verdicts import ClaimVerdict
 from study.gallery.material import known, load_experiment
+from study.gallery.summary import FILE, read_summary
 
 pytestmark = pytest.mark.long(reason="the first test runs every published comparison in its smallest size")
 
@@ -63,13 +64,38 @@ def test_the_header_tells_question_source_command_time_and_result(name):
         assert part in told, f"the header is to have a line that begins with {part}"
 
 
+def shown(name):
+    """The committed page of an experiment: as Markdown and in short."""
+    folder = ROOT / "docs" / "gallery" / name
+    return (folder / "README.md").read_text(), read_summary(folder)
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_header_and_index_begin_with_the_same_word_for_the_claim(name):
-    index = (ROOT / "docs" / "gallery" / "README.md").read_text()
-    shown = index.partition(f"(`{name}.html`)")[2].strip()
+def test_header_and_page_begin_with_the_same_word_for_the_claim(name):
+    page, summary = shown(name)
     seen = " ".join(line.removeprefix("#").strip() for line in header(name).partition("Seen:")[2].splitlines())
-    (word,) = (word for word in ClaimVerdict if shown.startswith(word))
+    word = summary.verdicts[0]
     assert seen.strip().startswith(word)
+    assert page.partition("## Result")[2].strip().startswith(word)
+    assert f"![{word.label}]" in page.partition("## Result")[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_committed_page_is_whole_and_in_the_index(name):
+    folder = ROOT / "docs" / "gallery" / name
+    page, summary = shown(name)
+    linked = set(re.findall(r"\]\(([^)]+)\)", page))
+    assert all((folder / path).is_file() for path in linked), linked
+    assert {path for path in summary.files if path != FILE and path != "README.md"} <= linked
+    index = (ROOT / "docs" / "gallery" / "README.md").read_text()
+    assert f"({name}/README.md)" in index
+    if summary.cover:
+        assert f"({name}/{summary.cover})" in index
+
+
+def test_the_committed_gallery_is_small():
+    tracked = [path for name in NAMES for path in (ROOT / "docs" / "gallery" / name).iterdir()]
+    assert sum(path.stat().st_size for path in tracked) < 6e6
 
 
 QUOTED = re.compile(
@@ -81,12 +107,16 @@ def within_rounding(text):
     return 0.5 * 10.0 ** -len(text.partition(".")[2])
 
 
-@pytest.mark.parametrize("name", ["README", *NAMES])
+def texts_of(name):
+    """The texts about an experiment: the comment of its config, and its committed page."""
+    return header(name), shown(name)[0].partition("## Traps")[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_quoted_interval_has_its_estimate_inside_and_that_of_a_mean_in_the_middle(name):
     """Holm's intervals of differences, which have a sign, lean to one side, like those of ratios."""
-    text = (ROOT / "docs" / "gallery" / "README.md").read_text() if name == "README" else header(name)
-    text = " ".join(line.removeprefix("#").strip() for line in text.splitlines())
-    for sentence in text.split(". "):
+    texts = (" ".join(line.removeprefix("#").strip() for line in text.splitlines()) for text in texts_of(name))
+    for sentence in ". ".join(texts).split(". "):
         for texts in QUOTED.findall(sentence):
             mean, low, high = (float(each.replace("\u2212", "-")) for each in texts)
             assert low <= mean <= high, texts
@@ -96,10 +126,9 @@ def test_a_quoted_interval_has_its_estimate_inside_and_that_of_a_mean_in_the_mid
                 assert abs(mean - (low + high) / 2) <= off + 1e-9, texts
 
 
-@pytest.mark.parametrize("name", ["README", *NAMES])
+@pytest.mark.parametrize("name", NAMES)
 def test_overlapping_intervals_are_not_quoted_as_a_test(name):
-    text = (ROOT / "docs" / "gallery" / "README.md").read_text() if name == "README" else header(name)
-    assert "overlap" not in text
+    assert not any("overlap" in text for text in texts_of(name))
 
 
 @pytest.mark.parametrize("name", NAMES)

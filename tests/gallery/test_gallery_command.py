@@ -1,10 +1,12 @@
 import argparse
+import re
 from dataclasses import replace
 
 import pytest
 
 from study.cli.actions import gallery
 from study.core.errors import StudyError
+from study.gallery.summary import read_summary, to_json
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +28,7 @@ def store(monkeypatch, eight):
         named = {
             key: {**config, "budget": {**config["budget"], "name": budget}} for key, config in eight.configs.items()
         }
-        return replace(eight, configs=named)
+        return replace(eight, name=NAME, configs=named)
 
     monkeypatch.setattr(gallery, "find_stores", lambda _: argparse.Namespace(tracking_uri="sqlite:///none"))
     monkeypatch.setattr(gallery, "read_material", read)
@@ -62,7 +64,8 @@ def test_the_best_size_that_was_run_to_its_end_is_shown(store, tmp_path, held, c
     gallery.make_gallery(options(tmp_path, NAME))
     assert command in (tmp_path / f"{NAME}.html").read_text()
     assert (tmp_path / NAME / "rankings.svg").exists()
-    assert not (tmp_path / "index.html").exists()  # which would lead to this one alone
+    assert f"study run -m experiment={NAME}" in (tmp_path / NAME / "README.md").read_text()
+    assert f'href="{NAME}.html"' in (tmp_path / "index.html").read_text()
 
 
 @pytest.mark.usefixtures("studies")
@@ -91,9 +94,51 @@ def test_without_names_those_that_were_run_are_shown_and_the_others_told(store, 
         gallery.make_gallery(options(tmp_path))
     assert (tmp_path / f"{NAME}.html").exists()
     assert f'href="{NAME}.html"' in (tmp_path / "index.html").read_text()
-    assert f"(covers/{NAME}.svg)" in (tmp_path / "README.md").read_text()
-    covered = (tmp_path / "covers" / f"{NAME}.svg").read_bytes()
-    assert covered == (tmp_path / NAME / "loss-shared.svg").read_bytes()
+    index = (tmp_path / "README.md").read_text()
+    assert f"]({NAME}/README.md)" in index
+    linked = set(re.findall(r"\]\(([^)]+)\)", index))
+    assert f"{NAME}/loss-shared.svg" in linked
+    assert "badges/contradicted.svg" in linked
+    for path in linked:  # every picture, badge and page is there
+        assert (tmp_path / path).is_file(), path
+    page = (tmp_path / NAME / "README.md").read_text()
+    for path in re.findall(r"\]\(([^)]+)\)", page):
+        assert (tmp_path / NAME / path).is_file(), path
+
+
+@pytest.mark.usefixtures("studies")
+def test_one_page_made_anew_keeps_the_others_in_the_index_and_leaves_no_old_picture(store, tmp_path):
+    store(finished(f"published/{NAME}"))
+    gallery.make_gallery(options(tmp_path, NAME))
+    made = read_summary(tmp_path / NAME)
+    (tmp_path / "decay").mkdir()
+    other = replace(made, name="decay", title="Of another day")
+    (tmp_path / "decay" / "summary.json").write_text(to_json(other))
+    (tmp_path / NAME / "old.svg").write_text("an earlier page's")
+    (tmp_path / NAME / "notes.txt").write_text("the user's")
+    (tmp_path / NAME / "summary.json").write_text(to_json(replace(made, files=(*made.files, "old.svg"))))
+    gallery.make_gallery(options(tmp_path, NAME))
+    assert "Of another day" in (tmp_path / "index.html").read_text()
+    assert "](decay/README.md)" in (tmp_path / "README.md").read_text()
+    assert not (tmp_path / NAME / "old.svg").exists()
+    assert (tmp_path / NAME / "notes.txt").exists()
+
+
+@pytest.mark.usefixtures("studies")
+def test_a_damaged_summary_keeps_no_page_from_the_index(store, tmp_path):
+    store(finished(f"published/{NAME}"))
+    (tmp_path / "decay").mkdir()
+    (tmp_path / "decay" / "summary.json").write_text("{")
+    with pytest.raises(StudyError, match=r"decay/summary\.json: expected the summary of a page"):
+        gallery.make_gallery(options(tmp_path, NAME))
+    assert f'href="{NAME}.html"' in (tmp_path / "index.html").read_text()
+
+
+@pytest.mark.usefixtures("studies")
+def test_the_command_says_the_verdict_of_each_page(store, tmp_path, capsys):
+    store(finished(f"published/{NAME}"))
+    gallery.make_gallery(options(tmp_path, NAME))
+    assert f"{NAME}.html (contradicted, reduced size)" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("studies")

@@ -5,7 +5,10 @@ from html.parser import HTMLParser
 import pytest
 
 from study.gallery import About, PageContents, Picture, Table
-from study.gallery.page import RunOrigin, budget_differences, render, render_index, render_markdown
+from study.gallery.analysis.verdicts import ClaimVerdict
+from study.gallery.page import is_number, render, render_index
+from study.gallery.run_facts import RunOrigin
+from study.gallery.summary import PageSummary
 
 ABOUT = About(
     title="Some < others",
@@ -142,71 +145,95 @@ def test_texts_are_escaped_once(material):
         assert " ".join(told.split()) in " ".join(read(page).split())
 
 
+@pytest.fixture
+def make_summary():
+    def make(name, **changes):
+        values = {
+            "name": name,
+            "title": ABOUT.title,
+            "question": ABOUT.question,
+            "claim": ABOUT.claim,
+            "verdicts": (),
+            "headline": "",
+            "finding": "",
+            "size": "published",
+            "differences": (),
+            "cover": "",
+            "cover_caption": "",
+            "files": (),
+        }
+        return PageSummary(**(values | changes))
+
+    return make
+
+
+def shown_with(*findings, headline=""):
+    return replace(SHOWN, findings=findings, headline=headline)
+
+
+def badges(page):
+    return re.findall(r'<span class="badge (\w+)"', page)
+
+
 @pytest.mark.parametrize(
-    ("budgets", "published", "told", "less"),
+    ("finding", "kinds"),
     [
-        (
-            [{"n_epochs": 1, "n_steps": None}, {"n_epochs": 1}, {"n_epochs": 5}],
-            {"n_epochs": 20},
-            ("1 or 5 epochs instead of 20",),
-            True,
-        ),
-        ([{"n_epochs": 1}], {"n_epochs": 2}, ("1 epoch instead of 2",), True),
-        ([{"n_epochs": 2}], {"n_epochs": 2}, (), False),
-        ([{"n_confirmations": 20}], {"n_confirmations": 10}, ("20 confirmation seeds instead of 10",), False),
-        (
-            [{"n_epochs": 1, "n_steps": None}],
-            {"n_epochs": None, "n_steps": 2000},
-            ("1 epoch instead of 2000 steps",),
-            False,
-        ),
-        (
-            [{"n_epochs": None, "n_steps": 50}],
-            {"n_epochs": 20, "n_steps": None},
-            ("50 steps instead of 20 epochs",),
-            False,
-        ),
+        ("The claim held: a is better.", ["held"]),
+        ("The claim is contradicted with b: it is not.", ["contradicted"]),
+        ("The claim is not shown, that c is.", ["not_shown"]),
+        ("Inconclusive: too few seeds.", ["inconclusive"]),
+        ("The claim held, that a is (1.5 [1 to 2]). The claim is not shown, that b is.", ["held", "not_shown"]),
+        ("It was run.", []),
     ],
 )
-def test_what_differs_from_the_published_size_is_named_once(budgets, published, told, less):
-    assert budget_differences(budgets, published) == (told, less)
+def test_a_page_has_the_badges_of_its_first_finding_and_each_finding_its_own(material, finding, kinds):
+    published = {key: {**config, "budget": PUBLISHED} for key, config in material.configs.items()}
+    origin = RunOrigin(command="", published=PUBLISHED, made="")
+    page = render(ABOUT, shown_with(finding, "By 3 points."), replace(material, configs=published), origin=origin)
+    header, _, rest = page.partition("What was seen")
+    assert badges(header) == kinds
+    assert badges(rest) == kinds[:1]
 
 
-def test_the_index_leads_to_every_page_and_shows_its_first_picture():
-    page = render_index(
-        [("some", ABOUT, SHOWN), ("bare", ABOUT, PageContents(pictures=(), tables=(), findings=()))], made=""
+def test_a_reduced_run_has_a_badge_and_an_unknown_size_has_none(material):
+    of_size = [RunOrigin(command="", published=published, made="") for published in (PUBLISHED, None)]
+    pages = [render(ABOUT, shown_with("The claim held: a."), material, origin=origin) for origin in of_size]
+    assert badges(pages[0].partition("What was seen")[0]) == ["held", "reduced_size"]
+    assert badges(pages[1].partition("What was seen")[0]) == ["held"]
+
+
+def test_the_headline_stands_above_the_findings(material):
+    origin = RunOrigin(command="", published=None, made="")
+    page = render(ABOUT, shown_with("The claim held: a.", headline="Two of < three."), material, origin=origin)
+    assert "Two of &lt; three." in page.partition("What was seen")[0]
+
+
+def test_a_broad_picture_can_be_scrolled_with_the_keyboard(material):
+    wide = Picture(name="w", caption="Wide.", data=b'<svg width="900pt" height="3pt"></svg>', suffix="svg")
+    origin = RunOrigin(command="", published=None, made="")
+    page = render(ABOUT, replace(SHOWN, pictures=(wide,)), material, origin=origin)
+    assert '<div class="sheet broad" tabindex="0" role="region" aria-label="w">' in page
+
+
+def test_numbers_are_known_with_unit_sign_and_interval():
+    assert [is_number(text) for text in ("0.5", "+3 points", "\u22122", ".5 [1 to 2]", "none", "-", "")] == [
+        *[True] * 4,
+        *[False] * 3,
+    ]
+
+
+def test_the_index_leads_to_every_page_and_shows_its_cover_claim_and_badges(make_summary):
+    some = make_summary(
+        "some", cover="a.svg", verdicts=(ClaimVerdict.CONTRADICTED,), headline="No < yes.", size="reduced"
     )
+    page = render_index([some, make_summary("bare", verdicts=(ClaimVerdict.HELD,))], made="today")
     text = read(page)
     assert 'href="some.html"' in page
     assert 'href="bare.html"' in page
     assert page.count("<img") == 1
     assert 'src="some/a.svg"' in page
-    assert "It holds." in text
-
-
-def test_the_index_can_be_read_where_the_repository_is():
-    bare = PageContents(pictures=(), tables=(), findings=())
-    text = render_markdown([("some", ABOUT, SHOWN), ("bare", ABOUT, bare)])
-    assert "## Some < others" in text
-    assert "(`some.html`)" in text  # named, since a code host shows no HTML
-    assert "![A curve.](covers/some.svg)" in text
-    assert text.count("![") == 1
-
-
-def test_studies_at_the_same_time_take_their_time_once(make_material):
-    made = make_material({f"{name}-setting=shared": [0.5] for name in ("sgd", "adam", "momentum")})
-    spans = {"adam": (0.0, 600.0), "momentum": (60.0, 660.0), "sgd": (1200.0, 1260.0)}
-    entries = tuple(
-        replace(
-            entry,
-            studies=tuple(
-                replace(study, record=replace(study.record, started=1e9 + start, ended=1e9 + end))
-                for study in entry.studies
-            ),
-        )
-        for entry in made.experiment.entries
-        for start, end in [spans[entry.optimizer]]
-    )
-    made = replace(made, experiment=replace(made.experiment, entries=entries))
-    page = read(render(ABOUT, SHOWN, made, origin=RunOrigin(command="", published=None, made="")))
-    assert "12.0 minutes, from the beginning to the end of the studies" in page
+    for told in ("Some < others", "Some & all", "No < yes.", "Made today"):
+        assert told in text
+    rooms, _, explained = page.partition("</ul>")
+    assert badges(rooms) == ["held", "contradicted", "contradicted", "reduced_size", "held"]  # counts first
+    assert badges(explained) == ["held", "contradicted", "not_shown", "inconclusive", "reduced_size"]

@@ -7,15 +7,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
-from study.cli.text_table import render_table
 from study.core.trainer_interface import BestTrial
 from study.pipeline.live_view import Ended, View, open_view
 
 ROOT = Path(__file__).parents[2]
+ENDED = [Ended(number=0, state="complete", objective=0.5)]
 STUDY = """
 import sys, time
 from study.core.trainer_interface import BestTrial
@@ -89,10 +90,11 @@ def test_a_study_in_which_nothing_succeeded_says_so():
 
 def test_a_terminal_shows_the_running_trial_and_is_left_clean():
     written = on_a_terminal(STUDY)
-    assert "trial 1 (2 of 2): epoch 1 of 2, val_accuracy 0.5" in written
-    assert re.search(r"\d s so far, about \d", written)
+    assert "trial 1 (2 of 2): epoch 1 of 2, val_accuracy 0.5000" in written
+    assert "building and compiling" not in written  # it has trained an epoch
+    assert "1 of 2 trials" in written
     assert "a [word] from the study\r\n" in written
-    assert "digits-mlp/adam: best val_accuracy 0.75 (trial 1) after 2 min 5 s\r\n" in written
+    assert "digits-mlp/adam: best val_accuracy 0.7500 (trial 1) after 2 min 5 s\r\n" in written
     assert "trial 1 (2 of 2) complete" not in written
     assert written.count("\x1b[?25l") == written.count("\x1b[?25h") == 1  # the cursor is hidden once, shown once
 
@@ -100,7 +102,7 @@ def test_a_terminal_shows_the_running_trial_and_is_left_clean():
 def test_a_terminal_that_cannot_move_its_cursor_gets_lines():
     written = on_a_terminal(STUDY, TERM="dumb")
     assert "\x1b" not in written
-    assert "trial 1 (2 of 2) complete: val_accuracy 0.75" in written
+    assert "trial 1 (2 of 2) complete: val_accuracy 0.7500" in written
 
 
 def test_the_mode_overrules_what_the_stream_is():
@@ -115,22 +117,161 @@ def test_an_exception_ends_the_live_view_and_passes_through():
     assert "\x1b[?25h" in stream.getvalue()  # the cursor is shown again
 
 
-def drawn(view):
+def drawn(view, *, width=100):
     stream = io.StringIO()
-    Console(file=stream, width=100).print(view.render())
+    Console(file=stream, width=width).print(view.render())
     return stream.getvalue()
 
 
-def test_the_time_left_counts_parts_of_trials_and_the_confirmations(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+@pytest.fixture
+def clock(monkeypatch):
+    """The time, which stands still until a test sets it."""
+    now = SimpleNamespace(value=0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: now.value)
+    return now
+
+
+def begun(*, n_trials=6, n_confirmations=3, **arguments):
     view = View([].append, each_trial=True)
-    view.study_started("a", experiment="e", metric="m", n_trials=6, n_done=1, n_confirmations=3)
-    assert "time left unknown" in drawn(view)
-    view.trials_ended("trial", [Ended(number=1, state="pruned", objective=1.0)], best=None)
-    view.epoch("trial", 2, epoch=0, n_epochs=2, value=None)
-    now[0] = 30.0  # one trial and a half of eight
-    assert "30.0 s so far, about 2 min 10 s left" in drawn(view)
+    view.study_started(
+        "a", experiment="e", metric="m", n_trials=n_trials, n_done=0, n_confirmations=n_confirmations, **arguments
+    )
+    return view
+
+
+def train(view, clock, number, *, seconds, n_epochs=2, kind="trial"):
+    view.trial_started(kind, number)
+    for epoch in range(n_epochs):
+        clock.value += seconds
+        view.epoch(kind, number, epoch=epoch, n_epochs=n_epochs, value=0.5)
+    view.trials_ended(kind, [Ended(number=number, state="complete", objective=0.5)], best=None)
+
+
+def test_nothing_is_extrapolated_from_the_time_of_compiling(clock):
+    view = begun(n_trials=6, n_confirmations=0)
+    view.trial_started("trial", 0)
+    clock.value = 59.0
+    assert "59 s so far; building and compiling: 59 s; time left not known yet" in drawn(view)
+    view.epoch("trial", 0, epoch=0, n_epochs=2, value=0.5)  # its time is mostly that of the compilation
+    assert "59 s so far, time left not known yet" in drawn(view)
+    clock.value = 60.0
+    view.epoch("trial", 0, epoch=1, n_epochs=2, value=0.5)
+    assert "1 min 0 s so far, about 10 s left" in drawn(view)  # 5 trials of 2 epochs, each of one second
+    clock.value = 63.0
+    assert "about 7 s left" in drawn(view)  # it goes down between events
+    clock.value = 99.0
+    assert "about 1 s left" in drawn(view)
+
+
+def test_a_sign_of_the_device_ends_the_compilation_so_the_first_epoch_counts(clock):
+    view = begun(n_trials=2, n_confirmations=0)
+    view.trial_started("trial", 0)
+    view.trial_started("trial", 1)
+    clock.value = 30.0
+    view.trains()
+    assert "building" not in drawn(view)
+    clock.value = 32.0
+    for number in range(2):
+        view.epoch("trial", number, epoch=0, n_epochs=10, value=0.5)
+    assert "32 s so far, about 18 s left" in drawn(view)
+
+
+def test_a_compilation_that_is_still_ahead_is_left_out_and_said_to_be(clock):
+    view = begun(n_trials=2, n_confirmations=2)
+    view.trial_started("trial", 0)
+    clock.value = 20.0
+    view.trains()
+    for epoch in range(2):
+        clock.value += 1.0
+        view.epoch("trial", 0, epoch=epoch, n_epochs=2, value=0.5)
+    view.trials_ended("trial", ENDED, best=None)
+    assert "22 s so far, about 6 s of training left" in drawn(view)  # one trial and two confirmations of two seconds
+    train(view, clock, 1, seconds=1.0)
+    view.trial_started("best", 0)
+    clock.value += 5.0
+    assert "building and compiling: 5 s; then about 4 s left" in drawn(view)
+
+
+def test_a_study_that_goes_on_shows_the_best_of_before():
+    view = View([].append, each_trial=False)
+    best = BestTrial(number=2, point={}, objective=0.75)
+    view.study_started("a", experiment="e", metric="m", n_trials=4, n_done=3, best=best)
+    assert "best m 0.7500 (trial 2)" in drawn(view)
+
+
+def test_a_budget_of_steps_has_no_time_before_a_second_training(clock):
+    view = begun(n_trials=3, n_confirmations=0)
+    for number, left in ((0, "time left not known yet"), (1, "about 10 s left")):
+        view.trial_started("trial", number)
+        clock.value += 10.0
+        view.epoch("trial", number, epoch=0, n_epochs=None, value=0.5)
+        view.trials_ended("trial", [Ended(number=number, state="complete", objective=0.5)], best=None)
+        assert left in drawn(view)
+
+
+def test_search_and_confirmations_have_a_bar_each_that_counts_parts_of_trainings(clock):
+    view = begun(n_trials=4, n_confirmations=2, place=(2, 3))
+    view.trial_started("trial", 0)
+    view.epoch("trial", 0, epoch=0, n_epochs=2, value=0.5)
+    lines = drawn(view, width=80).splitlines()
+    assert lines[0] == "e/a   study 2 of 3"
+    assert lines[1] == "  search         ━━━━──────────────────────────  0 of 4 trials"
+    assert lines[2] == "  confirmations  ──────────────────────────────  0 of 2"
+    for number in range(4):
+        train(view, clock, number, seconds=1.0)
+    train(view, clock, 0, seconds=1.0, kind="best")
+    lines = drawn(view, width=80).splitlines()
+    assert lines[1].endswith(f"{'━' * 30}  4 of 4 trials")
+    assert lines[2].endswith(f"{'━' * 15}{'─' * 15}  1 of 2")
+    train(view, clock, 0, seconds=1.0, kind="default")
+    assert "recording the results" in drawn(view)
+
+
+def test_all_studies_of_a_command_have_a_time_once_this_one_has(clock):
+    view = begun(n_trials=4, n_confirmations=0, place=(1, 3))
+    train(view, clock, 0, seconds=1.0)
+    assert "2 s so far, about 6 s left; about 22 s with 2 more studies" in drawn(view)
+    view = begun(n_trials=4, n_confirmations=0, place=(3, 3))
+    train(view, clock, 0, seconds=1.0)
+    assert "more" not in drawn(view)
+
+
+def test_a_round_has_a_bar_of_its_confirmations_alone(clock):
+    view = begun(n_trials=4, n_confirmations=5, is_round=True)
+    train(view, clock, 3, seconds=1.0, kind="best")
+    assert "search" not in drawn(view)
+    assert "further confirmations" in drawn(view)
+    assert "1 of 5" in drawn(view)
+
+
+def test_no_line_is_broken_or_longer_than_the_terminal():
+    view = View([].append, each_trial=True)
+    name = "a_study_with_a_long_name" * 5
+    view.study_started(name, experiment="e", metric="m", n_trials=4, n_done=0, n_confirmations=2)
+    for number in range(3):
+        view.trial_started("trial", number)
+        view.epoch("trial", number, epoch=0, n_epochs=10, value=1e-30)
+    for width in (20, 40, 80):
+        lines = drawn(view, width=width).splitlines()
+        assert len(lines) == 8
+        assert max(map(len, lines)) <= width
+
+
+def test_the_start_of_a_study_is_named_before_it_has_trials(clock):
+    view = View([].append, each_trial=False, study="digits-mlp/adam")
+    clock.value = 4.2
+    assert "digits-mlp/adam: opening data and stores: 4 s" in drawn(view)
+    view.study_started("adam", experiment="digits-mlp", metric="m", n_trials=1, n_done=0)
+    view.study_ended(best=None, seconds=1.0)
+    assert drawn(view).strip() == ""
+
+
+def test_bars_are_ascii_where_the_terminal_has_no_other_signs():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    with open_view(True, stream=stream) as view:
+        view.study_started("a", experiment="e", metric="m", n_trials=2, n_done=1)
+    stream.flush()
+    assert "#" * 15 + "-" * 15 in re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", stream.buffer.getvalue().decode("ascii"))
 
 
 def batch(view, *, n=64, n_trials=64):
@@ -139,17 +280,18 @@ def batch(view, *, n=64, n_trials=64):
         view.trial_started("trial", number)
 
 
-def test_a_batch_is_one_line_of_the_view():
+def test_a_batch_is_two_lines_of_the_view():
     view = View([].append, each_trial=False)
     batch(view)
-    assert "batch of 64, starting: 64 training\n" in drawn(view)
+    assert "64 trials begin together\n" in drawn(view)
     for number in range(62):
         view.epoch("trial", number, epoch=2, n_epochs=10, value=float(number))
     view.stopped("trial", 61, "pruned")
     view.stopped("trial", 62, "diverged")
     view.stopped("trial", 63, "diverged")
-    text = drawn(view)
-    assert "batch of 64, epoch 3 of 10: 61 training, 1 pruned, 2 diverged; m best 0, median 30.5\n" in text
+    text = drawn(view, width=80)
+    assert "batch of 64 trials, epoch 3 of 10: 61 training, 1 pruned, 2 diverged\n" in text
+    assert "now: m best 0.0000, median 30.5000\n" in text
     assert "trial 1 " not in text
     view.study_ended(best=None, seconds=1.0)
     assert drawn(view).strip() == ""
@@ -160,12 +302,14 @@ def test_lanes_taken_over_by_new_trials_are_told_by_their_first_and_last_epoch()
     batch(view, n=6)
     for number in range(6):
         view.epoch("trial", number, epoch=number // 3, n_epochs=None, value=math.nan)
-    assert "batch of 6, epochs 1 to 2: 6 training\n" in drawn(view)
+    assert "batch of 6 trials, epochs 1 to 2: 6 training\n" in drawn(view)
 
 
 def test_few_at_once_are_shown_one_by_one():
     view = View([].append, each_trial=False)
     batch(view, n=4)
+    view.epoch("trial", 0, epoch=0, n_epochs=3, value=0.5)
+    assert "trial 0 (1 of 64): epoch 1 of 3, m 0.5000" in drawn(view)
     assert "trial 3 (4 of 64): starting" in drawn(view)
 
 
@@ -179,11 +323,24 @@ def test_without_a_terminal_a_batch_is_a_line_and_what_failed_another():
     view.trials_ended("trial", ended, best=BestTrial(number=5, point={}, objective=0.25))
     view.trials_ended("default", ended[:5], best=BestTrial(number=5, point={}, objective=0.25))
     assert lines[1:] == [
-        "trial 3 (4 of 70) failed: m none; best m 0.25 (trial 5)",
-        "6 trials (0 to 5): 3 complete, 1 diverged, 1 failed, 1 pruned; m best 0.25, median 0.5; "
-        "best m 0.25 (trial 5)",
+        "trial 3 (4 of 70) failed: m none; best m 0.2500 (trial 5)",
+        "6 trials (0 to 5): 3 complete, 1 diverged, 1 failed, 1 pruned; m best 0.2500, median 0.5000; "
+        "best m 0.2500 (trial 5)",
         "confirmation 3 (default) failed: m none",
-        "5 confirmations (default) (0 to 4): 2 complete, 1 diverged, 1 failed, 1 pruned; m best 0.5, median 0.6",
+        "5 confirmations (default) (0 to 4): 2 complete, 1 diverged, 1 failed, 1 pruned; m best 0.5000, median 0.6000",
+    ]
+
+
+def test_lines_of_a_sweep_name_their_study():
+    lines = []
+    view = View(lines.append, each_trial=True)
+    view.study_started("a", experiment="e", metric="m", n_trials=1, n_done=0, place=(2, 3))
+    view.trials_ended("trial", ENDED, best=None)
+    view.study_ended(best=None, seconds=1.0)
+    assert lines == [
+        "e/a (study 2 of 3): 1 trial",
+        "e/a: trial 0 (1 of 1) complete: m 0.5000; no m yet",
+        "e/a (study 2 of 3): no m yet after 1.0 s",
     ]
 
 
@@ -195,14 +352,3 @@ def test_ten_thousand_epochs_cost_less_than_a_second():
         for epoch in range(10_000):
             view.epoch("trial", 0, epoch=epoch, n_epochs=10_000, value=0.5)
         assert time.perf_counter() - started < 1.0
-
-
-def test_a_piped_table_is_markdown_with_every_character():
-    stream = io.StringIO()
-    long = "learning_rate=0.0123456789, " * 12
-    render_table(["optimizer", "accuracy", "at"], [["adam [1]", "0.93", long], ["sgd", "0.9", ""]], stream=stream)
-    lines = stream.getvalue().splitlines()
-    assert len(lines) == 4
-    assert [cell.strip() for cell in lines[2].split("|")] == ["", "adam [1]", "0.93", long.strip(), ""]
-    assert lines[3].startswith("| sgd       |      0.9 |")
-    assert stream.getvalue().isascii()

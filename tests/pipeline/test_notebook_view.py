@@ -68,16 +68,16 @@ def test_the_progress_is_one_output_that_is_updated(cell, clock):
             view.epoch("trial", 0, epoch=epoch, n_epochs=2, value=0.5)
         html = cell.states[-1]["text/html"]
         assert re.search(r"<b>digits/adam</b> <progress value=\"1.0\" max=\"4\"", html)
-        for told in ("trial 0 (1 of 4): epoch 2 of 2, val_accuracy 0.5", "2.0 s so far, about 6.0 s left"):
+        for told in ("trial 0 (1 of 4): epoch 2 of 2, val_accuracy 0.5", "2 s so far, about 6 s left"):
             assert told in html
             assert told in cell.text
         view.trials_ended("trial", ENDED, best=BEST)
         clock.value += 1
         view.trial_started("trial", 2)
-        assert "best val_accuracy 0.75 (trial 1)" in cell.states[-1]["text/html"]
+        assert "best val_accuracy 0.7500 (trial 1)" in cell.states[-1]["text/html"]
         view.study_ended(best=BEST, seconds=3)
     assert cell.n_outputs == 1
-    assert cell.text == "digits/adam: best val_accuracy 0.75 (trial 1) after 3.0 s"
+    assert cell.text == "digits/adam: best val_accuracy 0.7500 (trial 1) after 3.0 s"
     assert re.findall(r"<(div|progress|b)\b", cell.states[-1]["text/html"]) == ["div", "div"]
     assert f"<div>{cell.text}</div>" in cell.states[-1]["text/html"]
 
@@ -149,7 +149,7 @@ def stop_after_a_trial(cell):
 def test_a_study_that_is_stopped_says_so(cell):
     with pytest.raises(KeyboardInterrupt):
         stop_after_a_trial(cell)
-    assert cell.text == "digits/adam: stopped; best val_accuracy 0.75 (trial 1)"
+    assert cell.text == "digits/adam: stopped; best val_accuracy 0.7500 (trial 1)"
     assert "<progress" not in cell.states[-1]["text/html"]
 
 
@@ -200,7 +200,7 @@ def test_a_study_of_a_child_process_is_shown_by_the_kernel(pipe, cell, clock):
     show_events(events, show=cell.show)
     assert cell.n_outputs == 1
     assert "digits/adam\n" in cell.states[0]["text/plain"]
-    assert cell.text.splitlines() == ["from the child", "digits/adam: best val_accuracy 0.75 (trial 1) after 3.0 s"]
+    assert cell.text.splitlines() == ["from the child", "digits/adam: best val_accuracy 0.7500 (trial 1) after 3.0 s"]
 
 
 def test_a_child_that_asks_for_lines_gets_them(pipe):

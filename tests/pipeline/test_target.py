@@ -129,7 +129,7 @@ def test_a_lucky_trial_does_not_end_the_search_and_is_tried_once(watch):
     assert not found.look(3, 0.95)
     assert not found.look(3, 0.95)
     assert found.confirmed == [(3, 5)]
-    assert "trial 3 has val_accuracy 0.904 on 5 fresh seeds, at least 0.8" in found.lines[0]
+    assert "trial 3 has val_accuracy 0.9040 on 5 fresh seeds, at least 0.8" in found.lines[0]
     assert found.lines[0].endswith("not shown, so the search goes on")
     assert found.look(8, 0.96)
     assert (found.shared.trials, found.shared.reached, found.n_trials) == ((3, 8), 0.9, 3)

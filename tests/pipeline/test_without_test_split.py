@@ -49,12 +49,12 @@ def test_the_records_have_no_metric_of_a_test(config, record):
     assert not [name for name in names if name.startswith("test_")]
     tuned = [run.metrics["val_accuracy"] for run in record.confirmations if run.config == "best"]
     assert len(tuned) == 3
-    assert record.metrics["val_accuracy_mean"] == pytest.approx(np.mean(tuned), abs=1e-6)
-    assert record.metrics["val_accuracy_low"] < record.metrics["val_accuracy_high"]
+    assert record.metrics["mean_val_accuracy"] == pytest.approx(np.mean(tuned), abs=1e-6)
+    assert record.metrics["low_val_accuracy"] < record.metrics["high_val_accuracy"]
     assert "val_accuracy " in record.tags["mlflow.note.content"]
     client = MlflowClient(config.stores.tracking_uri)
     tags = client.get_experiment_by_name(config.experiment_name).tags
-    assert "val_accuracy_mean" in tags["mlflow.sharedViewState.studies"]
+    assert "mean_val_accuracy" in tags["mlflow.sharedViewState.studies"]
     assert not [name for name, text in tags.items() if "test_" in text]
 
 
@@ -64,7 +64,7 @@ def test_the_overview_names_validation(config, record, capsys):
     assert "validation, tuned" in told
     assert "validation, untuned" in told
     assert "test" not in told
-    assert f"{record.metrics['val_accuracy_mean']:.4f}" in told
+    assert f"{record.metrics['mean_val_accuracy']:.4f}" in told
 
 
 def test_a_confirmation_is_reproduced_and_repeated(target, config):

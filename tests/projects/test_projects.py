@@ -14,6 +14,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.long(reason="each test runs six comm
 
 HERE = Path(__file__).parent
 PROJECTS = sorted(path.name for path in HERE.iterdir() if path.is_dir() and path.name != "__pycache__")
+# The projects that always run: a file, a stream, and a model of several outputs.
+SHORT = ("table", "tf_data", "two_outputs")
+CASES = [pytest.param(name, marks=() if name in SHORT else pytest.mark.full) for name in PROJECTS]
 STUDY = "import sys; from study.cli import command_line; sys.exit(command_line())"
 # Budget of a search that is quick, and long enough to be killed in.
 BUDGET = ("budget=smoke", "budget.n_trials=3", "budget.n_epochs=2")
@@ -65,7 +68,7 @@ def killed_after(folder, line, *words):
     assert line in printed[-1], "".join(printed)
 
 
-@pytest.mark.parametrize("project", PROJECTS, indirect=True)
+@pytest.mark.parametrize("project", CASES, indirect=True)
 def test_a_project_is_killed_resumed_reproduced_exported_and_compared(project):
     folder, words = project
     search = ["run", "-m", "optimizer=adam,sgd", "experiment_name=mine", *words, *BUDGET]

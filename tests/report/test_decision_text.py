@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from study.report.closing_lines import answer_lines
+from study.report.closing_lines import ClosingLines, closing_lines
 from study.report.comparison import compare
 from study.report.decision_text import duration_text
 from study.report.json_export import numbers
@@ -88,15 +88,18 @@ def test_error_beyond_the_plan_is_said_and_changes_the_level(in_looks, make_expe
     assert "This is beyond the plan of 10, so the probability of any false claim is then at most" in within
 
 
-def test_the_terminal_has_the_answer_the_price_and_the_command(in_looks, make_experiment):
+def test_the_terminal_has_the_answer_and_the_price_and_knows_that_pairs_are_open(in_looks, make_experiment):
     studies = [in_looks(name, 0.9, 5, noise=0.01) for name in ("adam", "nadam")]
     experiment = make_experiment(*studies, in_looks("sgd", 0.7, 5))
-    first, cost, ruled_out, command = answer_lines(experiment)
+    closing = closing_lines(experiment)
+    cost, ruled_out = closing.sentences
     found = compare(experiment)
-    assert (first, f"{cost} The command to type: see study plan tiny-mlp.") == found.answer.sentences[:2]
+    assert (closing.answer, f"{cost} The command to type: see study plan tiny-mlp.") == found.answer.sentences[:2]
     assert ruled_out.startswith("Ruled out as the best: sgd")
-    assert command.startswith("study plan tiny-mlp: ")
-    assert answer_lines(make_experiment(in_looks("adam", 0.9, 5))) == []
+    assert closing.is_open
+    alone = closing_lines(make_experiment(in_looks("adam", 0.9, 5)))
+    assert alone == ClosingLines(answer=alone.answer)
+    assert alone.answer.endswith("There is nothing to compare it with.")
 
 
 def test_the_json_has_pairs_looks_margin_and_price(in_looks, make_experiment):
@@ -124,15 +127,15 @@ def test_times_are_said_in_a_unit_that_fits(seconds, told):
 def test_the_closing_lines_have_the_rates_of_divergence_beside_equality_and_the_seeds_that_showed_it(
     equal, in_looks, make_experiment
 ):
-    told = answer_lines(make_experiment(*equal, in_looks("sgd", 0.8, 5)))
+    told = closing_lines(make_experiment(*equal, in_looks("sgd", 0.8, 5)))
     found = compare(make_experiment(*equal, in_looks("sgd", 0.8, 5)))
     n = found.outcome.pair_of(0, 1).n_seeds
-    assert f" points at {n} seeds (95" in told[0]
-    assert told[1].startswith("Neither diverged in ")
-    assert "is not excluded" in told[1]
+    assert f" points at {n} seeds (95" in told.answer
+    assert told.sentences[0].startswith("Neither diverged in ")
+    assert "is not excluded" in told.sentences[0]
 
 
 def test_the_closing_lines_say_nothing_of_divergence_without_a_claim_of_equality(in_looks, make_experiment):
-    told = answer_lines(make_experiment(in_looks("adam", 0.9, 5, noise=0.001), in_looks("sgd", 0.7, 5, noise=0.001)))
-    assert "adam is the best" in told[0]
-    assert "diverged" not in " ".join(told)
+    told = closing_lines(make_experiment(in_looks("adam", 0.9, 5, noise=0.001), in_looks("sgd", 0.7, 5, noise=0.001)))
+    assert "adam is the best" in told.answer
+    assert "diverged" not in " ".join([told.answer, *told.sentences])

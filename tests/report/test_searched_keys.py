@@ -106,7 +106,8 @@ def test_lists_and_truth_values_have_the_importance_that_they_have(study, make_e
             for s in [0.9 if run.params[key] == wanted else 0.5]
         )
         experiment = make_experiment(replace(study, trials=trials, confirmations=()))
-        shares = _importances(experiment.entries[0], experiment.metric)
+        shares, errors = _importances(experiment.entries[0], experiment.metric)
+        assert errors.keys() == shares.keys()
         assert next(iter(shares)) == key
         assert shares[key] > 0.9
 

@@ -168,8 +168,11 @@ def test_settings_that_a_script_does_not_follow_are_refused(trainer, others, tol
 
 @pytest.mark.slow
 @pytest.mark.long(reason="it exports and runs a script for each optimizer, in two processes")
-@pytest.mark.parametrize(("backend", "names"), [("tensorflow", EIGHT[2:4]), ("jax", EIGHT)])
-def test_the_best_run_of_each_of_eight_optimizers_is_the_same_bit_for_bit(tmp_path, backend, names):
+@pytest.mark.parametrize(
+    ("backend", "names"),
+    [("tensorflow", EIGHT[2:3]), ("jax", EIGHT[:1]), pytest.param("jax", EIGHT, marks=pytest.mark.full)],
+)
+def test_the_best_run_of_each_optimizer_is_the_same_bit_for_bit(tmp_path, backend, names):
     words = (f"optimizer={','.join(names)}", "trainer=fit", f"trainer.backend={backend}")
     done = _study(tmp_path, "run", "-m", *words, *QUICK)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from study.core.search_space import Range
-from study.search.importance import importances
+from study.search.importance import importance_errors, importances
 
 RANGES = {
     "learning_rate": Range(argument="learning_rate", low=1e-5, high=1.0, scale="log"),
@@ -29,7 +29,7 @@ def test_the_argument_that_decides_comes_first_and_shares_sum_to_one():
     assert found == importances(points, scores, RANGES)
 
 
-@pytest.mark.parametrize(("n_trials", "score"), [(3, float), (20, lambda _: 0.5)])
+@pytest.mark.parametrize(("n_trials", "score"), [(3, float), (19, float), (20, lambda _: 0.5)])
 def test_too_little_data_has_no_importances(n_trials, score):
     points = [{"learning_rate": 0.1, "beta_1": 0.9, "kind": 0.0}] * n_trials
     assert importances(points, [score(i) for i in range(n_trials)], RANGES) == {}
@@ -62,3 +62,34 @@ def test_a_logarithmic_number_counts_by_its_scale_and_lists_by_what_they_are():
     assert importances(points, of_lists, ranges)["model.hidden"] > 0.95
     of_depth = [float(point["model.depth"]) for point in points]
     assert importances(points, of_depth, ranges)["model.depth"] > 0.95
+
+
+def drawn(n, *, seed, noise):
+    rng = np.random.default_rng(seed)
+    points = [
+        {
+            "learning_rate": 10 ** rng.uniform(-5, 0),
+            "beta_1": 1 - 10 ** rng.uniform(-2, np.log10(0.5)),
+            "kind": float(rng.choice([0.0, 0.1])),
+        }
+        for _ in range(n)
+    ]
+    scores = [-((np.log10(point["learning_rate"]) + 2) ** 2) + noise * rng.standard_normal() for point in points]
+    return points, scores
+
+
+def test_scores_of_chance_have_large_errors_and_a_clear_cause_has_small_ones():
+    clear = importance_errors(*drawn(60, seed=0, noise=0.0), RANGES)
+    chance = importance_errors(*drawn(60, seed=0, noise=100.0), RANGES)
+    assert clear.keys() == RANGES.keys()
+    assert clear["learning_rate"] < 0.05
+    assert chance["learning_rate"] > 2 * clear["learning_rate"]
+    assert clear == importance_errors(*drawn(60, seed=0, noise=0.0), RANGES)
+
+
+def test_too_few_trials_and_a_single_argument_have_no_errors():
+    points, scores = drawn(20, seed=0, noise=0.0)
+    assert importance_errors(points[:19], scores[:19], RANGES) == {}
+    assert importance_errors(points, [0.5] * 20, RANGES) == {}
+    assert importance_errors(points, scores, {"learning_rate": RANGES["learning_rate"]}) == {}
+    assert importance_errors(points, scores, RANGES) != {}

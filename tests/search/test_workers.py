@@ -86,4 +86,4 @@ def test_two_workers_with_different_totals_end_as_one_study_of_the_larger(crew, 
     tested = [run for run in record.confirmations if run.config == "best" and not run.superseded]
     assert {run.params["learning_rate"] for run in tested} == {best.params["learning_rate"]}
     assert sorted(run.number for run in tested) == [0, 1, 2]
-    assert record.metrics["test_accuracy_mean"] == pytest.approx(0.4)  # 0.5 among five examples
+    assert record.metrics["mean_test_accuracy"] == pytest.approx(0.4)  # 0.5 among five examples

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from study.statistics.sensitivity import learning_rate_sensitivity, number_sensitivity
+from study.statistics.sensitivity import learning_rate_sensitivity, number_sensitivity, width_error
 
 
 def test_width_by_hand():
@@ -134,3 +134,23 @@ def test_a_whole_number_has_a_window_for_each_value():
 def test_values_that_a_scale_cannot_hold_are_named(values, scale, message):
     with pytest.raises(ValueError, match=message):
         number_sensitivity(values, [0.1], scale=scale, direction="maximize")
+
+
+def peak(n, seed):
+    rng = np.random.default_rng(seed)
+    places = rng.uniform(-5, 0, n)
+    scores = 0.95 - 0.01 * ((places + 2.5) / 0.7) ** 2 - 0.05 * rng.uniform(0, 1, n) ** 2
+    return 10**places, np.clip(scores + 0.002 * rng.standard_normal(n), 0, 1)
+
+
+def test_the_error_of_a_width_is_the_spread_of_widths_of_other_searches():
+    log = {"scale": "log", "direction": "maximize"}
+    widths = [number_sensitivity(*peak(50, seed), **log).width for seed in range(60)]
+    errors = [width_error(*peak(50, seed), **log) for seed in range(12)]
+    assert 0.8 < np.mean(errors) / np.std(widths, ddof=1) < 1.5
+
+
+def test_without_finite_scores_in_most_halves_there_is_no_error():
+    values, scores = peak(20, 0)
+    scores[1:] = -np.inf
+    assert math.isnan(width_error(values, scores, scale="log", direction="maximize"))

@@ -65,10 +65,11 @@ def test_the_note_gives_the_interval_and_the_divergence(tested, told):
         ranges={},
         model=SimpleNamespace(name="mlp"),
         dataset=SimpleNamespace(name="digits"),
+        objective=SimpleNamespace(metric="val_accuracy"),
     )
     tests = {"test_accuracy": tested}
     summary = StudySummary(config, {})
     assert told in study_tags(config, summary, best=None, tests=tests)["mlflow.note.content"].split("  \n")
-    metrics = study_metrics(config, summary, best=None, tests=tests)
+    metrics = study_metrics(summary, best=None, tests=tests)
     assert metrics["n_confirmations_diverged"] == tested.n_diverged
     assert metrics.get("divergence_rate_high") == tested.divergence_limit

@@ -21,6 +21,7 @@ from study.core.records import SearchRecord
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.tracking.mlflow_schema import config_params
 from study.tracking.outbox.spool import RecordsWaitError
+from study.tracking.packed_tags import all_tags
 from study.tracking.read_studies import read_artifact_text, read_histories, read_studies
 from study.tracking.study_summary import ConfirmedMean
 from study.tracking.study_tracker import open_study
@@ -53,29 +54,29 @@ def test_the_studys_run_holds_the_schema(make_config, open_tracker, record, data
     assert (study.status, study.n_trials, study.study_id) == ("FINISHED", 3, config.digest)
     expected = {"role": "study", "dataset": "tiny", "model": "mlp", "study_name": "adam", "progress": "3/3"}
     expected |= {"keras": "3.15.0", "git_commit": "abc123", "mlflow.source.git.commit": "abc123"}
-    expected |= {"best": "learning_rate=0.2", "budget.n_trials": "3", "n_at_once": "3"}
+    expected |= {"best": "learning_rate=0.2", "n_trials": "3", "n_at_once": "3"}
+    expected |= {"test": "0.650 ± 0.050", "validation": "0.8000 (best trial)"}
     expected |= {"n_train": str(len(dataset.train)), "n_validation": str(len(dataset.validation))}
     expected |= {"n_test": str(len(dataset.test)), "targets_per_example": "1"}
     assert expected.items() <= study.tags.items()
     assert "best val_accuracy 0.8 (trial 1)" in study.tags["mlflow.note.content"]
     assert "test_accuracy 0.65 [0.6, 0.7]" in study.tags["mlflow.note.content"]
-    assert {"optimizer": "adam", "optimizer.beta_2": "0.5", "model.hidden": "[8, 4]"}.items() <= study.params.items()
+    params = {"optimizer.name": "adam", "optimizer.beta_2": "0.5", "model.hidden": "[8, 4]"}
+    assert params.items() <= study.params.items()
     assert "budget.n_trials" not in study.params
     assert "tracking_uri" not in study.params
     assert "dataset.path" not in study.params
     assert study.metrics == {
         "n_complete": 2,
-        "n_pruned": 0,
         "n_diverged": 1,
-        "n_failed": 0,
-        "objective": 0.8,
         "best_objective": 0.8,
-        "best_val_accuracy": 0.8,
+        "best_so_far": 0.8,
+        "objective_of_trial": 0.8,
         "best_trial_number": 1,
         "best_learning_rate": 0.2,
-        "test_accuracy_mean": 0.65,
-        "test_accuracy_low": 0.6,
-        "test_accuracy_high": 0.7,
+        "mean_test_accuracy": 0.65,
+        "low_test_accuracy": 0.6,
+        "high_test_accuracy": 0.7,
         "n_confirmations_diverged": 0,
     }
     kept = yaml.safe_load(read_artifact_text(config.stores.tracking_uri, study.run_id, "config.yaml"))
@@ -113,8 +114,14 @@ def test_children_hold_the_schema(make_config, open_tracker, record):
     assert study.confirmations[0].metrics["test_accuracy"] == pytest.approx(0.7)
     stored = client_of(config).get_run(trial.run_id)
     assert stored.info.run_name == "adam trial 000"
-    tags = {"role": "trial", "state": "complete", "optimizer": "adam", "mlflow.parentRunId": study.run_id}
-    assert tags.items() <= stored.data.tags.items()
+    shown = {key: value for key, value in stored.data.tags.items() if not key.startswith("mlflow.")}
+    own = {"role": "trial", "number": "0", "state": "complete", "study_name": "adam"}
+    assert shown == own | {"internals": shown["internals"], "process": shown["process"]}
+    packed = {"study_id": config.digest, "optimizer": "adam", "keras": "3.15.0", "git_commit": "abc123"}
+    assert packed.items() <= all_tags(stored.data.tags).items()
+    assert stored.data.tags["mlflow.parentRunId"] == study.run_id
+    assert study.confirmations[0].params["repetition"] == "1"
+    assert "trial_number" not in study.confirmations[0].params
     assert client_of(config).get_run(study.confirmations[0].run_id).info.run_name == "adam best 1"
 
 
@@ -183,7 +190,7 @@ def test_a_failed_trial_is_failed_and_keeps_its_traceback(make_config, open_trac
     text = read_artifact_text(config.stores.tracking_uri, study.trials[0].run_id, "error.txt")
     assert text == "Traceback: it broke"
     assert study.metrics["n_failed"] == study.metrics["n_pruned"] == 1
-    assert "objective" not in study.metrics  # neither can be the best
+    assert "best_objective" not in study.metrics  # neither can be the best
 
 
 def test_the_record_can_be_read_while_the_study_runs(make_config, open_tracker):
@@ -234,7 +241,7 @@ def test_a_resumed_study_continues_its_run_and_repeats_nothing(make_config, open
     (study,) = read(more)
     assert (study.status, study.n_trials, study.tags["progress"]) == ("FINISHED", 2, "2/2")
     assert [run.number for run in study.trials] == [0, 1]
-    assert (study.metrics["n_complete"], study.metrics["objective"]) == (2, 0.7)
+    assert (study.metrics["n_complete"], study.metrics["best_objective"]) == (2, 0.7)
 
 
 def test_another_config_is_another_study_in_the_same_experiment(make_config, open_tracker):
@@ -437,14 +444,14 @@ def test_the_run_of_another_point_or_seed_is_replaced(make_config, open_tracker,
 def test_every_run_records_the_versions_it_was_trained_with(make_config, open_tracker, dataset):
     config = make_config()
     before = cut_off_after(open_tracker, config, trial_of(0), (0.1,))
-    assert client_of(config).get_run(before).data.tags["keras"] == "3.15.0"
+    assert all_tags(client_of(config).get_run(before).data.tags)["keras"] == "3.15.0"
     upgraded = {"keras": "3.16.0"}
     with open_study(config, study_name="adam", dataset=dataset, environment=upgraded) as tracker:
         train(tracker, trial_of(0), (0.1, 0.2))
         tracker.start("trial", trial_of(1), in_bulk=True)
         tracker.end("trial", TrialResult(trial=trial_of(1), state="complete", history={}, summary={}), objective=0.0)
     runs = [client_of(config).get_run(run.run_id) for run in read(config)[0].trials]
-    assert [run.data.tags["keras"] for run in runs] == ["3.16.0", "3.16.0"]
+    assert [all_tags(run.data.tags)["keras"] for run in runs] == ["3.16.0", "3.16.0"]
     assert before not in {run.info.run_id for run in runs}  # a run of another version is not continued
 
 
@@ -480,7 +487,7 @@ def test_the_run_of_a_retried_trial_continues_without_its_failed_outcome(
     ]
     assert (steps.tolist(), values.tolist()) == ([1, 2], [*again])
     client = client_of(config)
-    assert client.get_run(run.run_id).data.tags["git_commit"] == "another"
+    assert all_tags(client.get_run(run.run_id).data.tags)["git_commit"] == "another"
     assert client.list_artifacts(run.run_id) == []
 
 

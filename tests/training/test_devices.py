@@ -292,6 +292,6 @@ def test_a_study_whose_device_this_process_cannot_take_runs_in_a_fresh_one(compo
     monkeypatch.setattr(child_process, "try_select_device", lambda _, name: asked.append(name) or can_change)
     monkeypatch.setattr(child_process, "run_study", lambda *_, **__: "here")
     monkeypatch.setattr(child_process, "call_in_subprocess", lambda function, _: function)
-    ran = "here" if can_change else "study.cli.launch.child_process:read_and_run"
+    ran = "here" if can_change else "study.cli.launch.child_start:read_and_run"
     assert child_process.run_anywhere(config) == ran
     assert asked == ["cpu"]

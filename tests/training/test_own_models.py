@@ -11,6 +11,7 @@ pytestmark = pytest.mark.long(reason="the first test of each backend loads it")
 PROGRAM = Path(__file__).with_name("own_model_cases.py")
 # float32, about twenty steps; vectorized computes the same sums in another order.
 FIT, VECTORIZED = 1e-6, 5e-6
+OPTIMIZERS = ["adam", pytest.param("sgd", marks=pytest.mark.full)]
 ANYWHERE = [
     "functional",
     "sequential",
@@ -61,13 +62,13 @@ def check(found, *, bfloat16=False):
                 np.testing.assert_allclose(ours["summary"][name], plain[name], atol=tolerance, rtol=tolerance)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("kind", ANYWHERE)
 def test_a_model_gives_the_numbers_of_the_plain_loop(backend, kind, optimizer):
     check(backend.ask("own_model", kind, optimizer, trainers_of(backend)), bfloat16=kind == "mixed_precision")
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize(
     ("kind", "on"), [("jax_step", "jax"), ("tensorflow_step", "tensorflow"), ("tensorflow_inside", "tensorflow")]
 )
@@ -83,7 +84,7 @@ def test_a_model_for_one_backend_trains_there_and_is_refused_elsewhere(backend, 
 
 
 @pytest.mark.parametrize("restore_best", [True, False])
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_early_stopping_and_plateaus_are_those_of_keras(backend, restore_best, optimizer):
     found = backend.ask("stopped", trainers_of(backend), restore_best, optimizer)
     for trainer in trainers_of(backend):
@@ -96,7 +97,7 @@ def test_early_stopping_and_plateaus_are_those_of_keras(backend, restore_best, o
     check(found)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("question", ["two_optimizers", "unfrozen"])
 def test_parts_of_a_model_train_in_their_own_way(backend, question, optimizer):
     check(backend.ask(question, optimizer))

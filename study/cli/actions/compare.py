@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from study.cli.actions.describe import describe
 from study.cli.actions.lacking import tell_of_lacking
 from study.cli.actions.read_comparison import (
     ReadComparison,
@@ -141,4 +142,6 @@ def _log(
                     connections=connections,
                 )
             )
+        found_here = each.comparison
+        describe(uri, experiment, rows=found_here.rows, found=found_here.answer, connections=connections)
     return run_ids

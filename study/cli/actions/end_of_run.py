@@ -1,16 +1,21 @@
-"""Lines after the tables of `study run`: studies without a result, the answer, its price, and serious cautions."""
+"""The end of `study run`: the tables, studies without a result, the answer, its price, and serious cautions."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
+from study.cli.actions.describe import describe
+from study.cli.actions.overview import UnderTable, show_studies
+from study.cli.paragraphs import Paragraph
 from study.config.schema import StudyConfig
 from study.core.names import typed_command
 from study.core.records import StudyRecord, latest_of_settings
+from study.core.status_line import status_line
 from study.report.caution import Caution
 from study.report.caveats import serious_cautions
-from study.report.closing_lines import answer_lines
+from study.report.closing_lines import ClosingLines, closing_lines
 from study.report.comparability import check_comparable
 from study.report.studies import at_target, gather
 from study.tracking.comparison_runs import read_context
@@ -23,8 +28,8 @@ _FAILED = "Their runs have the reason in error.txt; --retry-failed trains them a
 _STATES = ("pruned", "diverged", "failed")
 
 
-def tell_end(configs: Sequence[StudyConfig], *, connections: Connections | None = None) -> bool:
-    """Print a line for each study of a command without a result, and the answers and serious cautions of experiments.
+def show_end(configs: Sequence[StudyConfig], *, connections: Connections | None = None) -> bool:
+    """Print the tables of a command's experiments, the answer and serious cautions under each, and what to type next.
 
     Args:
         configs: The configs of the studies that were run.
@@ -33,7 +38,31 @@ def tell_end(configs: Sequence[StudyConfig], *, connections: Connections | None 
     Returns:
         True if a study of the command has no completed trial.
     """
+    from study.search.stored_searches import list_searches  # imports Optuna, which a test of the tables does not need
+
     connections = connections or Connections()
+    with status_line("study run: comparing the studies"):
+        found, lost = under_tables(configs, connections=connections)
+    searches = [partial(list_searches, stores) for stores in {config.stores for config in configs}]
+    show_studies(found.keys(), searches=searches, connections=connections, under=found)
+    return lost
+
+
+def under_tables(
+    configs: Sequence[StudyConfig], *, connections: Connections | None = None
+) -> tuple[dict[tuple[str, str], UnderTable], bool]:
+    """Return what stands under the table of each experiment: studies without a result, the answer, serious cautions.
+
+    Args:
+        configs: The configs of the studies that were run.
+        connections: The command's connections. None (the default): open new ones.
+
+    Returns:
+        The texts by address of the store and name of the experiment, and whether a study of the command has no
+        completed trial.
+    """
+    connections = connections or Connections()
+    found: dict[tuple[str, str], UnderTable] = {}
     lost = False
     for uri, name in sorted({(config.stores.tracking_uri, config.experiment_name) for config in configs}):
         records = read_studies(uri, name, trials=False, connections=connections)
@@ -41,15 +70,36 @@ def tell_end(configs: Sequence[StudyConfig], *, connections: Connections | None 
         ours = [record for record in latest_of_settings(records) if record.settings_id in limits]
         lines = [line for record in ours for line in lost_results(record, limit_s=limits[record.settings_id])]
         lost |= any(without_result(record) for record in ours)
-        if sum(n_ended(record) for record in records) > _MOST_TRIALS:
-            lines.append(
-                f"{typed_command('compare', name)}: shows cautions; there are too many trials to read them here"
-            )
-        else:
-            lines += _compared(uri, name, connections)
-        if lines:
-            sys.stdout.write(f"\n{name}:\n" + "".join(f"  {line}\n" for line in lines))
-    return lost
+        compared = answer_of(uri, name, records, connections=connections)
+        lacking = [Paragraph(text=line) for line in lines]
+        found[uri, name] = replace(compared, paragraphs=(*lacking, *compared.paragraphs))
+    return found, lost
+
+
+def answer_of(
+    uri: str, name: str, records: Sequence[StudyRecord], *, connections: Connections | None = None
+) -> UnderTable:
+    """Return the answer of an experiment's comparison, with its serious cautions, as it stands under the table.
+
+    Args:
+        uri: Address of the store.
+        name: Name of the experiment.
+        records: Its studies, with or without trials.
+        connections: The command's connections. None (the default): open new ones.
+    """
+    if sum(n_ended(record) for record in records) > _MOST_TRIALS:
+        told = f"There are too many trials to read here: `{typed_command('compare', name)}` has the answer."
+        return UnderTable(paragraphs=(Paragraph(text=told),))
+    closing, cautions = _compared(uri, name, connections or Connections())
+    return UnderTable(paragraphs=tuple(_paragraphs(closing, cautions)), is_open=closing.is_open)
+
+
+def _paragraphs(closing: ClosingLines, cautions: Sequence[Caution]) -> list[Paragraph]:
+    """Return the answer, the sentences that belong to it, and the serious cautions, each with its topic."""
+    answered = [Paragraph(text=closing.answer, look="answer")] if closing.answer else []
+    belonging = [Paragraph(text=sentence) for sentence in closing.sentences]
+    serious = [Paragraph(text=f"{each.topic}: {each.text}", look="caution") for each in (*closing.cautions, *cautions)]
+    return [*answered, *belonging, *serious]
 
 
 def without_result(record: StudyRecord) -> bool:
@@ -114,7 +164,7 @@ def _advice(counts: Mapping[str, int], record: StudyRecord) -> str:
     return "Raise budget.time_limit_s, and start the same command again."
 
 
-def _compared(uri: str, name: str, connections: Connections) -> list[str]:
+def _compared(uri: str, name: str, connections: Connections) -> tuple[ClosingLines, list[Caution]]:
     """Return the answer of the comparison, its price, and the serious cautions of its page.
 
     Cautions about studies that cannot be compared come first, and there is no answer then.
@@ -123,7 +173,7 @@ def _compared(uri: str, name: str, connections: Connections) -> list[str]:
         record for record in read_studies(uri, name, connections=connections) if record.trials or record.confirmations
     ]
     if not records:
-        return []
+        return ClosingLines(), []
     digests = read_context(uri, name, connections=connections).digests
     reasons = check_comparable(name, latest_of_settings(records), digests=digests, force=True)
     refused = [
@@ -131,5 +181,7 @@ def _compared(uri: str, name: str, connections: Connections) -> list[str]:
     ]
     compared = latest_of_settings(records) if reasons else records
     gathered = gather(name, compared, digests=digests, read_histories=lambda *_: {}, force=bool(reasons))
-    answered = [] if reasons else answer_lines(gathered)
-    return [*answered, *(f"{each.topic}: {each.text}" for each in (*refused, *serious_cautions(gathered)))]
+    if not reasons:
+        describe(uri, gathered, connections=connections)
+    closing = ClosingLines() if reasons else closing_lines(gathered)
+    return closing, [*refused, *serious_cautions(gathered)]

@@ -23,9 +23,14 @@ from study.config.named_settings import resolve_setting
 from study.config.schema import StudyConfig
 from study.core.errors import StudyError
 from study.core.records import latest_of_settings
-from study.gallery import About, Material, PageContents
+from study.gallery import Material, PageContents
+from study.gallery.badges import ALL, badge_svg
 from study.gallery.material import known, load_experiment, make_contents, read_material
-from study.gallery.page import RunOrigin, cover, cover_file, render, render_index, render_markdown
+from study.gallery.page import render, render_index
+from study.gallery.readme import render_index_readme, render_readme
+from study.gallery.run_facts import RunOrigin
+from study.gallery.summary import FILE as SUMMARY_FILE
+from study.gallery.summary import PageSummary, read_summary, summary_of, to_json
 from study.tracking.comparison_runs import log_comparison
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_experiments, read_studies
@@ -65,7 +70,7 @@ class Run:
 
 
 def make_gallery(options: argparse.Namespace) -> int:
-    """Make the pages of some experiments; without names, the pages of all experiments that were run, and an index.
+    """Make the pages of some experiments, without names of all that were run, and the index of the folder.
 
     Args:
         options: The parsed options of `study gallery`.
@@ -89,21 +94,16 @@ def make_gallery(options: argparse.Namespace) -> int:
     if missing and options.experiments:
         raise _not_run(missing)
     log = not options.no_log and keeps_pages(uri, "study gallery")
-    made, faults = {}, []
+    made, faults = [], []
     for run in filter(None, runs.values()):
         try:
-            made[run.name] = make_page(uri, run, output, log=log)
+            made.append(make_page(uri, run, output, log=log))
         except StudyError as error:
             faults.append(f"{run.name}: {error}")
-    if made and not options.experiments:
-        now = datetime.now(UTC).strftime("%Y-%m-%d")
-        pages = [(name, about, shown) for name, (about, shown) in made.items()]
-        _write(output / "index.html", render_index(pages, made=now))
-        _write(output / "README.md", render_markdown(pages))
-        for name, _, shown in pages:
-            if picture := cover(shown):
-                _write(output / cover_file(name, picture), picture.data)
-        sys.stdout.write(f"\nOpen the gallery:  {output / 'index.html'}\n")
+    if made:
+        index, of_index = write_index(output)
+        faults += of_index
+        sys.stdout.write(f"\nOpen the gallery:  {index}\n")
     if missing:
         faults.append(str(_not_run(missing)))
     if faults:
@@ -111,17 +111,18 @@ def make_gallery(options: argparse.Namespace) -> int:
     return 0
 
 
-def make_page(uri: str, run: Run, output: Path, *, log: bool) -> tuple[About, PageContents]:
-    """Make an experiment's page, write it with its pictures, and keep them in MLflow.
+def make_page(uri: str, run: Run, output: Path, *, log: bool) -> PageSummary:
+    """Make an experiment's page, write it as HTML and as Markdown with its pictures, and keep it in MLflow.
 
     Args:
         uri: Address of the MLflow store.
         run: The run of the experiment.
-        output: Path of the folder for the page and its pictures.
+        output: Path of the gallery's folder. The page is `NAME.html` in it; its pictures and the Markdown are in the
+            folder `NAME`.
         log: Keep the page in MLflow too.
 
     Returns:
-        The description and the contents of the page.
+        The page in short.
 
     Raises:
         StudyError: The store lacks data that the page needs, or the page cannot be written.
@@ -135,21 +136,45 @@ def make_page(uri: str, run: Run, output: Path, *, log: bool) -> tuple[About, Pa
         made=datetime.now(UTC).strftime("%Y-%m-%d"),
     )
     page = render(found.about, shown, material, origin=origin)
-    _write(output / f"{run.name}.html", page)
-    pictures = {f"{picture.name}.{picture.suffix}": picture.data for picture in shown.pictures}
-    for name, data in pictures.items():
-        _write(output / run.name / name, data)
+    summary = summary_of(found.about, shown, material, origin=origin)
+    pictures = {picture.file: picture.data for picture in shown.pictures}
+    files = {**pictures, "README.md": render_readme(found.about, shown, material, origin=origin).encode()}
+    _write_page(output, summary, page=page, files=files)
     if log:
-        _log(
-            uri,
-            run,
-            page=page,
-            pictures=pictures,
-            shown=shown,
-            studies=[r.run_id for r in material.experiment.records],
-        )
-    sys.stdout.write(f"{run.name}: {output / f'{run.name}.html'}\n")
-    return found.about, shown
+        studies = [record.run_id for record in material.experiment.records]
+        _log(uri, run, page=page, pictures=pictures, shown=shown, studies=studies)
+    badges = ", ".join(badge.label.lower() for badge in summary.badges)
+    sys.stdout.write(f"{run.name}: {output / f'{run.name}.html'}" + (f" ({badges})\n" if badges else "\n"))
+    return summary
+
+
+def write_index(output: Path) -> tuple[Path, list[str]]:
+    """Write the index of all pages in the gallery's folder, as HTML and as Markdown, with the badges' pictures.
+
+    Pages that were made earlier are in it too.
+
+    Args:
+        output: Path of the gallery's folder.
+
+    Returns:
+        Path of the index, and a text for each page whose summary cannot be read.
+
+    Raises:
+        StudyError: The index cannot be written.
+    """
+    pages, faults = [], []
+    for name in known():
+        try:
+            pages.append(read_summary(output / name))
+        except StudyError as error:
+            faults.append(str(error))
+    shown = [page for page in pages if page is not None]
+    now = datetime.now(UTC).strftime("%Y-%m-%d")
+    _write(output / "index.html", render_index(shown, made=now))
+    _write(output / "README.md", render_index_readme(shown))
+    for badge in ALL:
+        _write(output / badge.file, badge_svg(badge))
+    return output / "index.html", faults
 
 
 def page_after_run(overrides: Sequence[str], configs: Sequence[StudyConfig]) -> None:
@@ -168,8 +193,10 @@ def page_after_run(overrides: Sequence[str], configs: Sequence[StudyConfig]) -> 
         return
     digests = frozenset(config.typed_digest for config in configs)
     run = Run(name=name, experiment=configs[0].experiment_name, digests=digests, overrides=tuple(overrides))
+    output = configs[0].stores.artifacts.parent / "gallery"
     try:
-        make_page(configs[0].stores.tracking_uri, run, configs[0].stores.artifacts.parent / "gallery", log=True)
+        make_page(configs[0].stores.tracking_uri, run, output, log=True)
+        write_index(output)
     except StudyError as error:
         sys.stderr.write(f"study run: no page was made for this run. {error}\n")
 
@@ -236,6 +263,21 @@ def _log(
         if shown.findings:
             tags["answer"] = shown.findings[0]
         log_comparison(uri, run.experiment, files=paths, tags=tags, study_run_ids=studies)
+
+
+def _write_page(output: Path, summary: PageSummary, *, page: str, files: Mapping[str, bytes]) -> None:
+    """Write a page and the files beside it, and remove those that an earlier page of this name had written."""
+    folder = output / summary.name
+    try:
+        earlier = read_summary(folder)
+    except StudyError:
+        earlier = None  # it is written anew
+    _write(output / f"{summary.name}.html", page)
+    for name, data in files.items():
+        _write(folder / name, data)
+    _write(folder / SUMMARY_FILE, to_json(summary))
+    for name in set(earlier.files if earlier else ()) - set(summary.files):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _write(path: Path, content: str | bytes) -> None:

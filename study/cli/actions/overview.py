@@ -6,11 +6,17 @@ import contextlib
 import math
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from study.cli.paragraphs import Paragraph, write_commands, write_paragraphs
 from study.cli.text_table import render_table
 from study.core.errors import StoreError
+from study.core.names import typed_command
+from study.core.number_text import score_text
 from study.core.records import RunRecord, StudyRecord
+from study.core.terminal import is_screen
+from study.report.choice_order import choice_key
 from study.report.objective_metric import PREFIXES, confirmed_on_of, metric_of
 from study.report.studies import at_target
 from study.tracking.connection import Connections
@@ -19,9 +25,35 @@ from study.tracking.read_studies import read_studies
 if TYPE_CHECKING:
     from study.search.stored_searches import Searches  # imports Optuna
 
-_HEADERS = ("study", "state", "trials", "diverged", "validation", "{split}, tuned", "{split}, untuned", "best")
+_HEADERS = (
+    "study",
+    "state",
+    "trials",
+    "diverged",
+    "search best",
+    "validation",
+    "{split}, tuned",
+    "{split}, untuned",
+    "best point",
+)
+_STATE, _DIVERGED = 1, 3
+# Columns that a narrow terminal shows in a second line: as many as must, the first of these first.
+_BELOW = (8, 4, 3, 2, 1, 7)
 # A study that MLflow calls running, and no living worker has open.
-_ABANDONED = "abandoned"
+ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnderTable:
+    """The texts under the table of an experiment.
+
+    Attributes:
+        paragraphs: The texts. Default: none.
+        is_open: Some pairs are open, and `study plan` prices them. Default False.
+    """
+
+    paragraphs: Sequence[Paragraph] = ()
+    is_open: bool = False
 
 
 def show_studies(
@@ -29,8 +61,9 @@ def show_studies(
     *,
     searches: Iterable[Searches] = (),
     connections: Connections | None = None,
+    under: Mapping[tuple[str, str], UnderTable] | None = None,
 ) -> None:
-    """Print one table for each experiment, and the command that shows more.
+    """Print one table for each experiment with what belongs to it, and the commands that show more.
 
     Args:
         experiments: Pairs of a store's address and an experiment's name.
@@ -38,26 +71,91 @@ def show_studies(
             are called only if a study is running. Default: none, so a study whose process was killed counts as
             running.
         connections: The command's connections. None (the default): open new ones.
+        under: The texts under the tables, by experiment. None (the default): none.
     """
     connections = connections or Connections()
     has_worker: dict[str, bool] | None = None
+    is_running = False
     for tracking_uri, experiment in sorted(experiments):
-        studies = _sorted(read_studies(tracking_uri, experiment, trials=False, connections=connections))
+        studies = in_choice_order(read_studies(tracking_uri, experiment, trials=False, connections=connections))
         if has_worker is None and any(study.status == "RUNNING" for study in studies):
-            has_worker = _with_worker(searches)
-        states = [_state(study, has_worker or {}) for study in studies]
-        counted = "1 study" if len(studies) == 1 else f"{len(studies)} studies, best validation result first"
-        sys.stdout.write(f"\n{experiment}: {counted}\n")
-        rows = [_row(study, state) for study, state in zip(studies, states, strict=True)]
-        split = " or ".join(sorted({confirmed_on_of(study.tags) for study in studies}))
-        render_table([header.format(split=split) for header in _HEADERS], rows, stream=sys.stdout)
-        if _ABANDONED in states:
-            sys.stdout.write(f"{_ABANDONED}: its process has died; the same study run continues it.\n")
-    sys.stdout.write("\nOpen MLflow on these runs:  study ui\n")
+            has_worker = with_worker(searches)
+        states = [state_of(study, has_worker or {}) for study in studies]
+        is_running |= "running" in states
+        sys.stdout.write("\n")
+        write_paragraphs([_heading(experiment, studies)], stream=sys.stdout)
+        _show_table(studies, states)
+        if ABANDONED in states:
+            told = f"{ABANDONED}: its process has died; the same study run continues it."
+            write_paragraphs([told], stream=sys.stdout, indent="  ")
+        below = (under or {}).get((tracking_uri, experiment), UnderTable())
+        if below.paragraphs:
+            sys.stdout.write("\n")
+            write_paragraphs(below.paragraphs, stream=sys.stdout, indent="  ", hanging="    ")
+    sys.stdout.write("\nNext:\n")
+    names = [name for _, name in experiments]
+    is_open = any(texts.is_open for texts in (under or {}).values())
+    write_commands(_next_commands(names, is_open=is_open, is_running=is_running), stream=sys.stdout)
 
 
-def _with_worker(searches: Iterable[Searches]) -> dict[str, bool]:
-    """Return whether a living worker has a study open, by digest; empty without a readable search."""
+def in_choice_order(studies: Iterable[StudyRecord]) -> list[StudyRecord]:
+    """Return studies in the order of the protocol's choice, as on the page: the best first.
+
+    Args:
+        studies: The studies, with their confirmations.
+    """
+
+    def key(study: StudyRecord) -> tuple[int, float, str]:
+        sign = metric_of(study.params, study.tags).sign
+        searched = study.metrics.get("best_objective")
+        return choice_key(study.name, confirmed=_validation(study), searched=searched, sign=sign)
+
+    return sorted(studies, key=key)
+
+
+def _heading(experiment: str, studies: Sequence[StudyRecord]) -> str:
+    """Return the experiment's name, the number of studies and the rule of their order."""
+    if len(studies) == 1:
+        return f"{experiment}: 1 study"
+    is_confirmed = any(_validation(study) is not None for study in studies)
+    by = "mean validation of the confirmations" if is_confirmed else "validation of the best trial"
+    return f"{experiment}: {len(studies)} studies, best first by {by}"
+
+
+def _show_table(studies: Sequence[StudyRecord], states: Sequence[str]) -> None:
+    """Print the table; a terminal gets no column that says the same of every study."""
+    rows = [_row(study, state) for study, state in zip(studies, states, strict=True)]
+    split = " or ".join(sorted({confirmed_on_of(study.tags) for study in studies}))
+    headers = [header.format(split=split) for header in _HEADERS]
+    left_out: set[int] = set()
+    if is_screen(sys.stdout):
+        left_out |= {_STATE} if {*states} <= {"finished"} else set()
+        left_out |= {_DIVERGED} if {row[_DIVERGED] for row in rows} <= {"0"} else set()
+        left_out |= {column for column in range(1, len(headers)) if not any(row[column] for row in rows)}
+    kept = [column for column in range(len(headers)) if column not in left_out]
+    shown = [headers[column] for column in kept], [[row[column] for column in kept] for row in rows]
+    render_table(*shown, stream=sys.stdout, below=[headers[column] for column in _BELOW])
+
+
+def _next_commands(names: Sequence[str], *, is_open: bool, is_running: bool) -> list[tuple[str, str]]:
+    """Return the commands to type next with their purposes."""
+    (name,) = names if len(names) == 1 else (None,)
+    of = [name] if name else []
+    placeholder = "" if name else " EXPERIMENT"
+    found = [(typed_command("compare", *of) + placeholder, "the page: figures, intervals, every pair")]
+    if is_open:
+        found.append((typed_command("plan", *of) + placeholder, "the price of each open pair, and what to type"))
+    if is_running:
+        found.insert(0, (typed_command("watch", *of) + placeholder, "follow what runs"))
+    return [*found, ("study ui", "every run in MLflow")]
+
+
+def with_worker(searches: Iterable[Searches]) -> dict[str, bool]:
+    """Return whether a living worker has a study open, by digest; empty without a readable search.
+
+    Args:
+        searches: Each returns the studies in a store of searches.
+    """
     found: dict[str, bool] = {}
     for listed in searches:
         with contextlib.suppress(StoreError):  # the commands that need a search say that it cannot be read
@@ -65,35 +163,41 @@ def _with_worker(searches: Iterable[Searches]) -> dict[str, bool]:
     return found
 
 
-def _state(study: StudyRecord, has_worker: Mapping[str, bool]) -> str:
-    """Return MLflow's status of a study in small letters, or that it is abandoned."""
+def state_of(study: StudyRecord, has_worker: Mapping[str, bool]) -> str:
+    """Return MLflow's status of a study in small letters, or that it is abandoned.
+
+    Args:
+        study: The study.
+        has_worker: Whether a living worker has a study open, by digest. One that is not there may have.
+    """
     is_abandoned = study.status == "RUNNING" and not has_worker.get(study.study_id, True)
-    return _ABANDONED if is_abandoned else study.status.lower()
+    return ABANDONED if is_abandoned else study.status.lower()
 
 
 def _row(study: StudyRecord, state: str) -> tuple[str, ...]:
-    current = [run for run in study.confirmations if not run.superseded]
-    untuned = [run for run in current if run.config == "default"]
+    untuned = [run for run in study.confirmations if not run.superseded and run.config == "default"]
     return (
         study.name,
         state,
         study.tags.get("progress", f"0/{study.n_trials}") + (", at target" if at_target(study) is not None else ""),
         f"{study.metrics.get('n_diverged', 0):.0f}",
         _number(study.metrics.get("best_objective")),
+        _number(_validation(study)),
         _interval(study),
         _mean(study, untuned),
         study.tags.get("best", ""),
     )
 
 
-def _sorted(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
-    """Return the studies, those with the best objective first and those without one last."""
+def _tuned(study: StudyRecord) -> list[RunRecord]:
+    return [run for run in study.confirmations if run.config != "default" and not run.superseded]
 
-    def key(study: StudyRecord) -> tuple[bool, float, str]:
-        value = study.metrics.get("best_objective")
-        return (value is None, -metric_of(study.params, study.tags).sign * (value or 0.0), study.name)
 
-    return sorted(studies, key=key)
+def _validation(study: StudyRecord) -> float | None:
+    """Return the mean validation objective over the confirmations, with the worst value for a diverged one."""
+    metric = metric_of(study.params, study.tags)
+    values = [value for run in _tuned(study) if (value := metric.validation(run)) is not None]
+    return sum(values) / len(values) if values else None
 
 
 def _confirmed_metric(study: StudyRecord, names: Collection[str]) -> str | None:
@@ -106,16 +210,15 @@ def _confirmed_metric(study: StudyRecord, names: Collection[str]) -> str | None:
 
 
 def _interval(study: StudyRecord) -> str:
-    means = [name.removesuffix("_mean") for name in study.metrics if name.endswith("_mean")]
+    means = [name.removeprefix("mean_") for name in study.metrics if name.startswith("mean_")]
     metric = _confirmed_metric(study, means)
     if metric is None:
         return ""
-    mean, low, high = (study.metrics.get(f"{metric}_{part}", math.nan) for part in ("mean", "low", "high"))
+    mean, low, high = (study.metrics.get(f"{part}_{metric}", math.nan) for part in ("mean", "low", "high"))
     apart = _diverged(study)
     if math.isnan(mean):
         return apart
-    tuned = [run for run in study.confirmations if run.config != "default" and not run.superseded]
-    n = sum(run.state == "complete" for run in tuned)
+    n = sum(run.state == "complete" for run in _tuned(study))
     few = "one seed" if n == 1 else f"{n} seeds"
     ends = f"({few})" if math.isnan(low) else f"[{_number(low)}, {_number(high)}]"
     return f"{_number(mean)} {ends}" + (f" of the others; {apart}" if apart else "")
@@ -140,7 +243,4 @@ def _mean(study: StudyRecord, runs: Sequence[RunRecord]) -> str:
 
 
 def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    # Accuracies line up; a loss can be of any size.
-    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.4g}"
+    return "" if value is None else score_text(value)

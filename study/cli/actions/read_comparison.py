@@ -6,7 +6,6 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from study.core.errors import StudyError
@@ -14,11 +13,12 @@ from study.core.records import RunRecord, StudyRecord
 from study.core.search_space import Range, Value, text_of
 from study.report.across_workloads import AcrossWorkloads
 from study.report.comparison import Comparison, compare
-from study.report.html.page import ReportOrigin, render
+from study.report.html.live_state import LiveState
+from study.report.html.page import ReportOrigin, render, time_text
 from study.report.objective_metric import ObjectiveMetric
 from study.report.searched_ranges import choice_of
 from study.report.studies import Entry, gather, point_of
-from study.search.importance import importances
+from study.search.importance import importance_errors, importances
 from study.tracking.comparison_runs import read_context
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_histories, read_studies
@@ -69,11 +69,22 @@ def read_comparison(
         force=force,
     )
     weighed = {entry.label: _importances(entry, read.metric) for entry in read.entries}
-    return ReadComparison(comparison=compare(replace(read, importances=weighed)), experiment_id=context.experiment_id)
+    read = replace(
+        read,
+        importances={label: shares for label, (shares, _) in weighed.items()},
+        importance_errors={label: errors for label, (_, errors) in weighed.items()},
+    )
+    return ReadComparison(comparison=compare(read), experiment_id=context.experiment_id)
 
 
 def make_page(
-    read: Sequence[ReadComparison], *, command: str, ui: str, workloads: AcrossWorkloads | None = None
+    read: Sequence[ReadComparison],
+    *,
+    command: str,
+    ui: str,
+    workloads: AcrossWorkloads | None = None,
+    live: LiveState | None = None,
+    made: str = "",
 ) -> str:
     """Return the page of experiments as HTML.
 
@@ -82,15 +93,17 @@ def make_page(
         command: The command that makes the page, which the page shows.
         ui: Address of MLflow's pages, for links to runs.
         workloads: The comparison across the experiments. None (the default): without it.
+        live: The state of the studies, for a page that follows them. None (the default): a page for keeping.
+        made: The time when the page is made, as text. Default: now.
     """
     comparisons = [each.comparison for each in read]
     origin = ReportOrigin(
         command=command,
         ui=ui,
         experiment_ids={each.comparison.experiment.name: each.experiment_id for each in read},
-        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        made=made or time_text(),
     )
-    return render(comparisons, origin=origin, workloads=workloads)
+    return render(comparisons, origin=origin, workloads=workloads, live=live)
 
 
 def write_page(output: Path, page: str, *, pictures: Mapping[str, str], folder: Path | None = None) -> list[Path]:
@@ -151,17 +164,21 @@ def check_output(output: Path) -> None:
         )
 
 
-def _importances(entry: Entry, metric: ObjectiveMetric) -> Mapping[str, float]:
-    """Return the importance of each argument. A diverged trial gets the worst score of the others, or 0."""
+def _importances(entry: Entry, metric: ObjectiveMetric) -> tuple[Mapping[str, float], Mapping[str, float]]:
+    """Return the importance of each argument and its standard error.
+
+    A diverged trial gets the worst score of the others, or 0.
+    """
     ranges = {argument: of for study in entry.studies for argument, of in study.ranges.items()}
     runs = [run for run in entry.trials if run.state != "failed" and _has_values(run, ranges)]
     scores = [metric.worst if (score := metric.validation(run)) is None else score for run in runs]
     finite = [score for score in scores if math.isfinite(score)]
     if not finite:
-        return {}
+        return {}, {}
     worst = min(finite) if metric.direction == "maximize" else max(finite)
     points = [{a: _value(point_of(run)[a], of) for a, of in ranges.items()} for run in runs]
-    return importances(points, [score if math.isfinite(score) else worst for score in scores], ranges)
+    scores = [score if math.isfinite(score) else worst for score in scores]
+    return importances(points, scores, ranges), importance_errors(points, scores, ranges)
 
 
 def _has_values(run: RunRecord, ranges: Mapping[str, Range]) -> bool:

@@ -8,9 +8,10 @@ import os
 from study.config.schema import StudyConfig
 from study.core.errors import StudyError
 from study.core.interactive import in_kernel
-from study.core.interrupt import grace
+from study.core.interrupt import grace, told_through
 from study.core.log_capture import captured_unseen
 from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
+from study.core.terminal import terminal_of_errors
 from study.datasets import Dataset
 from study.pipeline.kept_parts import KeptParts
 from study.pipeline.notebook_view import sent_through, show_events
@@ -47,9 +48,12 @@ def run_anywhere(
 
 def _run_in_child(config: StudyConfig) -> StudyOutcome:
     """Run a study in a child process; in a notebook, show its progress as if it ran here."""
-    function = "study.cli.launch.child_process:read_and_run"
+    function = "study.cli.launch.child_start:read_and_run"
     if config.live is False or not in_kernel():
-        outcome: StudyOutcome = call_in_subprocess(function, config)
+        draws = config.live is not False and terminal_of_errors() is not None
+        # A child that draws says itself that it stops: what this process wrote would stay between its lines.
+        with told_through(_ignore) if draws else contextlib.nullcontext():
+            outcome: StudyOutcome = call_in_subprocess(function, config)
         return outcome
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb") as events, os.fdopen(writer, "wb", buffering=0) as theirs:
@@ -63,18 +67,29 @@ def _run_in_child(config: StudyConfig) -> StudyOutcome:
         return outcome
 
 
-def read_and_run(config: StudyConfig, events: int | None = None) -> StudyOutcome:
-    """Run a study in a child process, which reads its config again.
+def ready(config: StudyConfig) -> StudyConfig:
+    """Read and check a config of another process once more, in the child process that trains.
 
     The calling process checked arguments with its own backend; this process checks them with the one that trains.
     Reading takes less than a millisecond once Keras is imported, which must be before the study's time starts.
 
     Args:
         config: The study's config, from the calling process.
-        events: Descriptor to which the study's progress goes, for a notebook. None (the default): it goes to standard
-            error.
     """
     with captured_unseen():  # TensorFlow logs while it is imported
-        config = read_again(config)
+        return read_again(config)
+
+
+def run_ready(config: StudyConfig, events: int | None) -> StudyOutcome:
+    """Run a study in the child process.
+
+    Args:
+        config: The study's config, as `ready` has returned it.
+        events: Descriptor to which the study's progress goes, for a notebook. None: it goes to standard error.
+    """
     with contextlib.nullcontext() if events is None else sent_through(events):
         return run_study(config)
+
+
+def _ignore(_: str) -> None:
+    """Ignore a text."""

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from study.cli.launch.compose import Job
+from study.cli.launch.compose import Job, differing_keys, relabeled
 from study.cli.launch.one_trial import typed_words
+from study.cli.paragraphs import write_paragraphs
 
 if TYPE_CHECKING:
     from study.config.schema import StudyConfig
@@ -37,8 +38,12 @@ def confirm_jobs_in_rounds(
         if launch is not None:
             launch({overrides[config.typed_digest]: config.confirm_up_to or 0 for config in configs})
 
+    telling = differing_keys(jobs)
     typed = [
-        replace(study, config=replace(study.config, typed_words=typed_words(job)))
+        replace(
+            study,
+            config=replace(study.config, typed_words=typed_words(job), labels=relabeled(job, telling).labels),
+        )
         for job, study in zip(jobs, studies, strict=True)
     ]
     confirm_in_rounds(typed, train=None if launch is None else launch_again, tell=_tell)
@@ -70,13 +75,14 @@ def confirm_in_rounds(
     of_settings = {study.config.typed_digest: study for study in studies}
 
     def train_here(configs: Sequence[StudyConfig]) -> None:
-        for config in configs:
+        for number, config in enumerate(configs, start=1):
             check_stores(config)  # studies before this one have written to them
             study = of_settings[config.typed_digest]
-            run_anywhere(config, dataset=study.dataset, kept=study.kept)
+            placed = replace(config, place=(number, len(configs)))
+            run_anywhere(placed, dataset=study.dataset, kept=study.kept)
 
     confirm_until_decided([study.config for study in studies], train=train or train_here, tell=tell)
 
 
 def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    write_paragraphs([line], stream=sys.stderr, hanging="  ")

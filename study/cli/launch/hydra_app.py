@@ -12,7 +12,6 @@ import tempfile
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -28,12 +27,14 @@ from study.cli.launch.hydra_messages import plugin_faults
 from study.cli.launch.one_trial import refuse_sweep, typed_words
 from study.cli.launch.own_conf import texts_of, with_files
 from study.cli.launch.own_defaults import keys_of_defaults, used_defaults
+from study.cli.launch.progress_of_command import checking_text, in_its_place, tell_studies
 from study.cli.launch.setting_names import setting_faults
 from study.cli.launch.words import flag_parser
 from study.config.known_keys import unknown_keys
 from study.core.errors import ConfigError, Fault, StudyError, limit_errors
 from study.core.interrupt import Stopped, job_of_launcher, passed_to_children
 from study.core.redaction import redact
+from study.core.status_line import status_line
 from study.reproduction.config_changes import leaves
 
 if TYPE_CHECKING:
@@ -141,13 +142,17 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     if sweeps and (faults := plugin_faults(HydraConfig.get())):
         raise ConfigError(faults)
     refuse_sweep(jobs, sweeps=sweeps)
-    studies = _check(jobs)
+    with status_line(checking_text(jobs)):
+        studies = _check(jobs)
+    telling = differing_keys(jobs)
+    if sweeps:
+        tell_studies(jobs, [study.config for study in studies], telling=telling)
     # Other launchers copy their arguments to each of their processes, and those have checked no job.
     checked = tuple(zip(jobs, studies, strict=True)) if jobs and _runs_here() else ()
     if not checked:  # each process of a launcher finds the user's modules once it has checked its job
         sys.path[:] = places
     chosen = {job.overrides: study.choice for job, study in zip(jobs, studies, strict=True)}
-    runs_here, telling = _runs_here(), differing_keys(jobs)
+    runs_here = _runs_here()
 
     def run(up_to: UpTo | None = None) -> None:
         with _argv(command_line.arguments), contextlib.nullcontext() if runs_here else _of_launcher():
@@ -157,17 +162,11 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     if any(study.config.only_trial is not None for study in studies):
         return 0  # it has stored nothing that could be shown
     confirm_jobs_in_rounds(jobs, studies, launch=None if runs_here else run)
-    from study.cli.actions.overview import show_studies
-    from study.search.stored_searches import list_searches
-
-    configs = [study.config for study in studies]
-    experiments = {(config.stores.tracking_uri, config.experiment_name) for config in configs}
-    searches = [partial(list_searches, stores) for stores in {config.stores for config in configs}]
-    show_studies(experiments, searches=searches)
-    from study.cli.actions.end_of_run import tell_end
+    from study.cli.actions.end_of_run import show_end
     from study.cli.actions.gallery import page_after_run
 
-    without_result = tell_end(configs)
+    configs = [study.config for study in studies]
+    without_result = show_end(configs)
     page_after_run(command_line.overrides, configs)
     return 1 if without_result else 0
 
@@ -314,7 +313,8 @@ def run_job(
 def _run(
     own: DictConfig, telling: Collection[str], checked: Checked, chosen: ChosenTrainers, up_to: UpTo | None
 ) -> StudyOutcome | None:
-    from study.cli.launch.child_process import run_anywhere
+    with status_line("study run: loading MLflow and Optuna"):
+        from study.cli.launch.child_process import run_anywhere
     from study.core.log_capture import captured
 
     job = read_job(own, HydraConfig.get().overrides.task, telling=telling)
@@ -322,7 +322,8 @@ def _run(
         return None
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
         study = _checked(job, checked, chosen)
-    config = study.config if up_to is None else dataclasses.replace(study.config, confirm_up_to=up_to[job.overrides])
+    config = in_its_place(study.config, list(up_to or chosen), job.overrides, shares_screen=not _runs_here())
+    config = config if up_to is None else dataclasses.replace(config, confirm_up_to=up_to[job.overrides])
     return run_anywhere(config, dataset=study.dataset, kept=study.kept)
 
 

@@ -12,6 +12,7 @@ from study.gallery.figures.animation import animated
 from study.gallery.figures.interactive import interactive
 from study.gallery.figures.paths import Floats, Scene, build_scene, landscape_of, still, walked
 from study.optimizers.landscape import Landscape
+from study.report.figures.style import styles
 from study.report.studies import ComparedStudy
 
 
@@ -66,13 +67,15 @@ def landscape_walked(material: Material, studies: Sequence[ComparedStudy]) -> La
 
 
 def scene_of(material: Material, studies: Sequence[ComparedStudy]) -> Scene:
-    """Return the paths of studies on the landscape that they share.
+    """Return the paths of studies on the landscape that they share; no two optimizers of eight have one color.
 
     Args:
         material: The data of the page.
         studies: The studies, at least one.
     """
-    return build_scene(landscape_walked(material, studies), [walked(material, study) for study in studies])
+    looks = styles([study.record.optimizer for study in studies])
+    paths = [walked(material, study, style=look) for study, look in zip(studies, looks, strict=True)]
+    return build_scene(landscape_walked(material, studies), paths)
 
 
 def last_loss(material: Material, run: RunRecord) -> float:
@@ -98,10 +101,11 @@ def pictures_of(scene: Scene, *, name: str, title: str, apart: bool = True) -> t
     """
     where = f"{scene.start_text}; the legend gives the rates"
     n_steps = max(path.n_steps for path in scene.paths)
+    steps = "1 step" if n_steps == 1 else f"{n_steps} steps"
     return (
         Picture(
             name=f"{name}-contours",
-            caption=f"{title}: the path of each optimizer in {n_steps} steps, from the {where}.",
+            caption=f"{title}: the path of each optimizer in {steps}, from the {where}.",
             data=still(scene, title=title, apart=apart),
             suffix="svg",
         ),
@@ -109,7 +113,7 @@ def pictures_of(scene: Scene, *, name: str, title: str, apart: bool = True) -> t
             name=f"{name}-animation",
             caption=f"{title}: all of them step by step, from the {where}.",
             data=animated(scene, title=title),
-            suffix="gif",
+            suffix="svg",
         ),
         Picture(
             name=f"{name}-interactive",

@@ -7,6 +7,7 @@ any chance in it is a fact: more seeds would change nothing, so no interval is c
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Protocol, TypeGuard
@@ -21,6 +22,50 @@ class ClaimVerdict(StrEnum):
     CONTRADICTED = "The claim is contradicted"
     NOT_SHOWN = "The claim is not shown"
     INCONCLUSIVE = "Inconclusive"
+
+    @property
+    def label(self) -> str:
+        """Return the word of a badge, such as `Not shown`."""
+        return self.name.replace("_", " ").capitalize()
+
+
+MEANINGS = {
+    ClaimVerdict.HELD: "The interval of the difference lies wholly on the claimed side (for “as well as”, within the "
+    "stated margin); or the claim leaves nothing to chance, and the path itself shows it.",
+    ClaimVerdict.CONTRADICTED: "The interval lies wholly on the other side, after correction for all comparisons.",
+    ClaimVerdict.NOT_SHOWN: "The interval includes both sides: these seeds do not decide it.",
+    ClaimVerdict.INCONCLUSIVE: "There is no interval: fewer than three seeds, a shorter training than the claim "
+    "names, or a part that was not run.",
+}
+# A sentence that begins with a verdict: at the start of a finding, or after the end of another sentence.
+_SENTENCE = re.compile(rf"(?:^|(?<=[.)] ))({'|'.join(ClaimVerdict)})(?=[\s,:;])")
+
+
+def verdicts_in(finding: str) -> tuple[ClaimVerdict, ...]:
+    """Return the verdicts with which sentences of a finding begin, each once, in their order.
+
+    A claim of two parts has two of them, such as that a first part held and a second one is not shown.
+
+    Args:
+        finding: A finding of a page.
+    """
+    return tuple(dict.fromkeys(ClaimVerdict(word) for word in _SENTENCE.findall(finding)))
+
+
+def in_short(finding: str, *, until: str = "", capital: bool = True) -> str:
+    """Return the result that a finding states after its verdict, as a sentence for the index.
+
+    Args:
+        finding: A finding of a page, with a colon after its verdict.
+        until: Text before which the result ends, such as ` (paired`. Default: the empty text, the whole first
+            sentence.
+        capital: Begin with a capital letter. False for a result that begins with a name. Default True.
+    """
+    result = re.split(r"(?<=[^\s.])\.(?=\s|$)", finding.partition(": ")[2], maxsplit=1)[0]
+    result = (result.partition(until)[0] if until else result).strip()
+    if not result:
+        return ""
+    return f"{result[0].upper() if capital else result[0]}{result[1:]}."
 
 
 class Judged(Protocol):

@@ -9,7 +9,7 @@ from study.gallery.analysis.differences import CorrectedDifference, simultaneous
 from study.gallery.analysis.grid import gap_text
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
 from study.gallery.analysis.run_scores import confirmed_text, scores_of
-from study.gallery.analysis.verdicts import ClaimVerdict, all_of, as_well, greater
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, as_well, greater, verdicts_in
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked, step_losses
 from study.gallery.figures.ranks import rankings_picture
 from study.report.objective_metric import ObjectiveMetric
@@ -69,11 +69,23 @@ def show(material: Material) -> PageContents:
             suffix="svg",
         )
     )
-    findings = [sentence for setting, own in settings.items() for sentence in _claims(setting, own, metric)]
+    claims = [sentence for setting, own in settings.items() for sentence in _claims(setting, own, metric)]
+    findings = list(claims)
     if len(rankings) > 1:
         findings += changes(rankings[0], rankings[-1], metric)
     table = rankings_table(rankings, settings, metric)
-    return PageContents(pictures=tuple(pictures), tables=(table,), findings=tuple(findings))
+    return PageContents(
+        pictures=tuple(pictures), tables=(table,), findings=tuple(findings), headline=_headline(claims)
+    )
+
+
+def _headline(claims: Sequence[str]) -> str:
+    """Count the ways to switch that do what is claimed."""
+    judged = [verdict for claim in claims for verdict in verdicts_in(claim)[:1]]
+    return (
+        f"Of {len(judged)} ways to switch to SGD, {judged.count(ClaimVerdict.HELD)} are shown to be better than Adam "
+        "alone and as good as SGD alone."
+    )
 
 
 def _validation(material: Material, setting: str, entries: Mapping[str, Entry], metric: ObjectiveMetric) -> Picture:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.rankings import by_setting
-from study.gallery.analysis.verdicts import ClaimVerdict
+from study.gallery.analysis.verdicts import ClaimVerdict, in_short
 from study.gallery.figures.loss_curves import Curve, loss_curves
 from study.report.figures.style import Style, styles
 from study.report.studies import Entry
@@ -74,10 +74,12 @@ def show(material: Material) -> PageContents:
         for setting, entries in settings.items()
         for name, entry in entries.items()
     ]
+    findings = _findings(runs, ends, best)
     return PageContents(
         pictures=_pictures(runs, list(settings), n_costs=len(costs), best=best),
         tables=(_table(runs, best),),
-        findings=_findings(runs, ends, best),
+        findings=findings,
+        headline=in_short(findings[0]),
     )
 
 

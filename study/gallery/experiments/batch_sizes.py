@@ -16,7 +16,7 @@ from study.gallery.analysis.differences import CorrectedDifference, simultaneous
 from study.gallery.analysis.rankings import rate_text
 from study.gallery.analysis.run_scores import Seed, last_values, listed, mean_text, seed_of
 from study.gallery.analysis.verdicts import all_of, greater
-from study.gallery.figures.drawing import legend, new_figure, tidy, to_svg
+from study.gallery.figures.drawing import legend, log_axis, new_figure, tidy, to_svg
 from study.gallery.figures.loss_curves import smoothed
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry
@@ -66,6 +66,7 @@ def show(material: Material) -> PageContents:
         pictures=tuple(_picture(material, setting, own) for setting, own in entries.items()),
         tables=(_table(material, entries, metric),),
         findings=(*_claim(material, entries, metric), *_noise_told(material, entries)),
+        headline=next(filter(None, (_firsts_told(material, own) for own in entries.values())), ""),
     )
 
 
@@ -99,7 +100,7 @@ _COSTS = {"examples": "n_examples", "seconds": "seconds_train"}
 
 def _picture(material: Material, setting: str, own: Mapping[str, Entry]) -> Picture:
     """Draw one seed's loss over the three axes, side by side: the moving average, and the raw losses in pale."""
-    figure = new_figure(height=6.6)
+    figure = new_figure(height=7.2)
     panels = figure.subplots(3, 1)
     lowest = np.inf
     for axes, (axis, told) in zip(panels, _AXES.items(), strict=True):
@@ -115,13 +116,15 @@ def _picture(material: Material, setting: str, own: Mapping[str, Entry]) -> Pict
                 axes.plot(at[::every], losses[::every], color=_COLORS[batch], lw=0.5, alpha=0.3)
                 averaged = smoothed(losses, window)[::every]
                 lowest = min(lowest, float(averaged.min()))
-                axes.plot(at[::every], averaged, color=_COLORS[batch], lw=1.6, label=_NAMES[batch])
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        tidy(axes, x=told, y="loss of a batch")
+                axes.plot(at[::every], averaged, color=_COLORS[batch], lw=2, label=_NAMES[batch])
+        if axes.lines:
+            log_axis(axes, "x", *axes.dataLim.intervalx)
+        tidy(axes, x=told, y="loss of a batch", grid="both")
     if 0 < lowest < np.inf:
+        top = max(axes.dataLim.intervaly[1] for axes in panels)
         for axes in panels:  # otherwise examples that fit perfectly would take all the room
-            axes.set_ylim(bottom=lowest / 3)
+            log_axis(axes, "y", lowest / 3, top)
+            axes.set_ylim(lowest / 3, 1.2 * top)
     legend(figure, panels[0])
     rates = ", ".join(f"{_NAMES[batch]} {rate_text(entry)}" for batch, entry in own.items())
     return Picture(
@@ -177,26 +180,39 @@ def _claim(material: Material, entries: Entries, metric: ObjectiveMetric) -> lis
     """Judge that mini-batches are first by seconds and the noise falls with the batch; say who is first elsewhere."""
     told: list[str] = []
     for setting, own in entries.items():
-        reached = {batch: _final(material, entry) for batch, entry in own.items() if entry.tuned}
-        if len(reached) < 2 or not all(np.isfinite(list(reached.values()))):
+        reached, level = _reached(material, own)
+        if level is None:
             continue
-        level = max(reached.values())  # the last loss of the slowest, which all have reached
-        firsts = []
-        for axis, words in _AXES.items():
-            times = {batch: _first(material, own[batch], axis, level) for batch in reached}
-            first = min(times, key=lambda batch: times[batch])
-            or_before = " or before" if times[first] == _earliest(material, own[first], axis) else ""
-            firsts.append(f"by {words.split(' ')[0]} {_NAMES[first]} ({times[first]:.3g}{or_before})")
         apart = _apart(material, {batch: own[batch] for batch in reached}, level)
         scores = [
             f"{_NAMES[batch]} {mean_text(last_values(own[batch].tuned, metric.confirmed), metric)}" for batch in own
         ]
         told.append(
-            f"{all_of(greater(each) for _, each in apart)} with the {setting} rate: {_ratios(apart)}. A loss of "
-            f"{level:.3g} is reached first {listed(firsts)}, by the medians over seeds. Test {metric.spoken} after "
-            f"equally many epochs: {', '.join(scores)}."
+            f"{all_of(greater(each) for _, each in apart)} with the {setting} rate: {_ratios(apart)}. "
+            f"{_firsts_told(material, own)} Test {metric.spoken} after equally many epochs: {', '.join(scores)}."
         )
     return told
+
+
+def _reached(material: Material, own: Mapping[str, Entry]) -> tuple[list[str], float | None]:
+    """Return the batches that trained, and the last loss of the slowest, which all have reached; None without one."""
+    reached = {batch: _final(material, entry) for batch, entry in own.items() if entry.tuned}
+    known = len(reached) > 1 and all(np.isfinite(list(reached.values())))
+    return list(reached), max(reached.values()) if known else None
+
+
+def _firsts_told(material: Material, own: Mapping[str, Entry]) -> str:
+    """Say which batch is first at the loss that all reach, on each axis; empty without such a loss."""
+    reached, level = _reached(material, own)
+    if level is None:
+        return ""
+    firsts = []
+    for axis, words in _AXES.items():
+        times = {batch: _first(material, own[batch], axis, level) for batch in reached}
+        first = min(times, key=lambda batch: times[batch])
+        or_before = " or before" if times[first] == _earliest(material, own[first], axis) else ""
+        firsts.append(f"by {words.split(' ')[0]} {_NAMES[first]} ({_short(times[first])}{or_before})")
+    return f"A loss of {_short(level)} is reached first {listed(firsts)}, by the medians over seeds."
 
 
 def _apart(material: Material, own: Mapping[str, Entry], level: float) -> list[tuple[str, CorrectedDifference | None]]:
@@ -231,7 +247,12 @@ def _ratios(apart: Sequence[tuple[str, CorrectedDifference | None]]) -> str:
 
 
 def _ratio(logarithm: float) -> str:
-    return f"{math.exp(logarithm):.3g}"
+    return _short(math.exp(logarithm))
+
+
+def _short(value: float) -> str:
+    """Return a number with three digits, without an exponent as long as it is readable."""
+    return f"{float(f'{value:.3g}'):g}"
 
 
 def _final(material: Material, entry: Entry) -> float:

@@ -20,7 +20,7 @@ from study.gallery.analysis.grid import (
     score_map,
 )
 from study.gallery.analysis.rankings import by_study, rate_text
-from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater, in_short
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked
 from study.report.figures.style import styles
 from study.report.objective_metric import ObjectiveMetric
@@ -58,13 +58,15 @@ def show(material: Material) -> PageContents:
     compared = {column: _against_constant(grid, column) for column in columns}
     picture = score_map(grid, rows, columns, metric, number="{:.4f}")
     caption = f"Test {metric.spoken} at the best rate of each pair: mean and standard deviation over seeds."
+    claim = _claim(grid, compared, metric)
     return PageContents(
         pictures=(
             Picture(name="grid", caption=caption, data=picture, suffix="svg"),
             *(_training(material, grid, rows, column) for column in columns),
         ),
         tables=(_table(material, grid, rows, columns, compared, metric),),
-        findings=(_claim(grid, compared, metric), *_firsts(grid, columns, compared, metric)),
+        findings=(claim, *_firsts(grid, columns, compared, metric)),
+        headline=in_short(claim, until=" (paired"),
     )
 
 

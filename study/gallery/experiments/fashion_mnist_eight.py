@@ -17,6 +17,7 @@ from study.gallery.analysis.rankings import (
     verdict,
 )
 from study.gallery.analysis.run_scores import interval_text
+from study.gallery.analysis.verdicts import in_short
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked, step_losses
 from study.gallery.figures.ranks import rankings_picture
 from study.report.figures.style import styles
@@ -68,7 +69,7 @@ def show(material: Material) -> PageContents:
     )
     table = rankings_table((before, after), {_SHARED: shared, _TUNED: tuned}, metric)
     findings = (verdict(before, after, metric), *changes(before, after, metric), *_last(before, after, metric))
-    return PageContents(pictures=pictures, tables=(table,), findings=findings)
+    return PageContents(pictures=pictures, tables=(table,), findings=findings, headline=in_short(findings[0]))
 
 
 def _validation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -102,9 +103,19 @@ def show(material: Material) -> PageContents:
     wells = studies_of(material, model=_WELL, setting="right", order=_ORDER)
     pictures = [_bowl(material, bowls, name) for name in _ORDER if name in {s.record.optimizer for s in bowls}]
     pictures += pictures_of(
-        scene_of(material, wells), name="double-well", title="a local minimum on the way", apart=False
+        scene_of(material, wells), name="double-well", title="A local minimum on the way", apart=False
     )
-    return PageContents(pictures=tuple(pictures), tables=(_table(runs),), findings=_findings(material, runs, wells))
+    findings = _findings(material, runs, wells)
+    return PageContents(
+        pictures=tuple(pictures), tables=(_table(runs),), findings=findings, headline=_headline(runs, findings[0])
+    )
+
+
+def _headline(runs: Sequence[_BowlRun], finding: str) -> str:
+    """Return the number of runs that went as the limit says, and the end of momentum if it was run."""
+    passed = re.search("Momentum (passed|did not pass) the local minimum", finding)
+    told = f"{sum(run.as_told for run in runs)} of {len(runs)} ways on the bowl went as the limit says"
+    return f"{told}; momentum {passed[1]} the local minimum." if passed else f"{told}."
 
 
 def _bowl(material: Material, studies: Sequence[ComparedStudy], optimizer: str) -> Picture:

@@ -9,7 +9,7 @@ import numpy as np
 from study.gallery import About, Material, PageContents, Table
 from study.gallery.analysis.landscape_walks import number, pictures_of, scene_of, studies_of
 from study.gallery.analysis.run_scores import listed
-from study.gallery.analysis.verdicts import fact
+from study.gallery.analysis.verdicts import fact, in_short
 from study.gallery.figures.paths import Scene
 
 ABOUT = About(
@@ -32,7 +32,7 @@ ABOUT = About(
 # The smallest sweep that has a page.
 SMALLEST = ("model=beale,saddle", "optimizer=sgd,adam")
 _ORDER = ("sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam")
-_TITLES = {"beale": "Beale's function", "saddle": "the saddle x1² - x2²"}
+_TITLES = {"beale": "Beale's function", "saddle": "The saddle x1² - x2²"}
 # Distance along the second axis from which on an optimizer has left the saddle.
 _LEFT = 1.0
 _ADAPTIVE = ("adagrad", "adadelta", "rmsprop", "adam")
@@ -57,10 +57,12 @@ def show(material: Material) -> PageContents:
     ]
     left = {name: _leaves(path.positions) for name, path in zip(names, scenes["saddle"].paths, strict=True)}
     ends = {name: float(heights[-1]) for name, heights in zip(names, scenes["beale"].heights, strict=True)}
+    findings = _findings(scenes["saddle"], left, ends)
     return PageContents(
         pictures=tuple(pictures),
         tables=(_table(scenes, names, left),),
-        findings=_findings(scenes["saddle"], left, ends),
+        findings=findings,
+        headline=in_short(findings[0], capital=False),
     )
 
 

@@ -13,8 +13,8 @@ from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.differences import against_constant
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
 from study.gallery.analysis.run_scores import last_values, seed_of
-from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
-from study.gallery.figures.drawing import legend, new_figure, tidy, to_svg
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater, in_short
+from study.gallery.figures.drawing import GROUND, INK, legend, new_figure, tidy, to_svg
 from study.gallery.figures.loss_curves import step_losses
 from study.report.figures.style import styles
 from study.report.studies import Entry
@@ -64,6 +64,7 @@ def show(material: Material) -> PageContents:
         ),
         tables=(rankings_table(rankings, entries, metric), _lines_table(dataset, entries, best)),
         findings=(*findings, *_nearest(dataset, entries, best)),
+        headline=in_short(findings[0], until=" (mean over"),
     )
 
 
@@ -99,15 +100,15 @@ def _fit(dataset: Dataset, setting: str, own: Mapping[str, Entry], best: tuple[f
     figure = new_figure(height=3.6)
     axes: Any = figure.add_subplot()
     x, y = dataset.train.x.reshape(-1), dataset.train.y.reshape(-1)
-    axes.plot(x, y, ".", color="#bdbdbd", ms=2, label="training points")
+    axes.plot(x, y, ".", color=GROUND, ms=2.5, label="training points")
     ends = np.array([-1.0, 1.0])
-    axes.plot(ends, best[0] * ends + best[1], color="black", lw=1, ls=":", label="least squares")
+    axes.plot(ends, best[0] * ends + best[1], color=INK, lw=1.4, ls=":", label="least squares")
     for (optimizer, entry), style in zip(own.items(), styles(list(own)), strict=True):
         for index, (slope, intercept) in enumerate(_lines(dataset, entry)):
             label = optimizer if index == 0 else None
             axes.plot(ends, slope * ends + intercept, color=style.color, lw=1.2, alpha=0.7, label=label)
-    tidy(axes, title=setting, x="x", y="y")
-    legend(figure, axes)
+    tidy(axes, x="x", y="y")
+    legend(figure, axes, title=setting)
     caption = f"{setting.capitalize()}: the line of each seed after the last epoch, and that of least squares."
     return Picture(name=f"line-{setting}", caption=caption, data=to_svg(figure), suffix="svg")
 

@@ -24,7 +24,7 @@ from study.gallery.analysis.grid import (
     ordered,
     score_map,
 )
-from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater, in_short
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked
 from study.report.objective_metric import ObjectiveMetric
 
@@ -94,6 +94,7 @@ def show(material: Material) -> PageContents:
         ),
         tables=(_table(chosen, metric, baseline=baseline), _seeds_table(grid, metric)),
         findings=findings,
+        headline=in_short(findings[0], capital=False),
     )
 
 

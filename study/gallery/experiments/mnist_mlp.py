@@ -10,7 +10,7 @@ from study.gallery import About, Material, PageContents, Table
 from study.gallery.analysis.differences import CorrectedDifference, simultaneous, span_text
 from study.gallery.analysis.grid import ordered
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
-from study.gallery.analysis.run_scores import Seed, seed_of
+from study.gallery.analysis.run_scores import Seed, listed, seed_of
 from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
 from study.gallery.figures.loss_curves import step_losses
 from study.report.objective_metric import MINUS
@@ -70,7 +70,22 @@ def show(material: Material) -> PageContents:
         pictures=pictures,
         tables=(rankings_table(rankings, entries, metric), _loss_table(material, entries)),
         findings=tuple(findings),
+        headline=_headline(material, entries),
     )
+
+
+def _headline(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> str:
+    """Name the optimizers that are significantly faster than SGD under the first setting, and the others."""
+    setting = next(iter(entries))
+    losses = {name: _final_losses(material, entry) for name, entry in entries[setting].items()}
+    others = [name for name in losses if name != "sgd"]
+    if not losses.get("sgd") or not others:
+        return ""
+    apart = _apart(losses, "sgd", others)
+    faster = [name for name in others if greater(apart[name], sign=-1.0) is ClaimVerdict.HELD]
+    rest = [name for name in others if name not in faster]
+    told = f"Significantly faster than SGD {_at(setting)}: {listed(faster)}"
+    return f"{told}; not {listed(rest)}." if rest else f"{told}."
 
 
 def _at(setting: str) -> str:

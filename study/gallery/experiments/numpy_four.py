@@ -99,7 +99,16 @@ def show(material: Material) -> PageContents:
             *_momentum(entries, metric),
             *_last_batch(material, entries),
         ),
+        headline=_headline(entries),
     )
+
+
+def _headline(entries: Entries) -> str:
+    """Return the order by training accuracy under the first setting, beside the published one."""
+    setting, own = next(iter(entries.items()))
+    there = [o for o in sorted(_PUBLISHED, key=lambda optimizer: -_PUBLISHED[optimizer]) if o in own]
+    orders = [", ".join(_NAMES[optimizer] for optimizer in order) for order in (_order(own), there)]
+    return f"By mean train accuracy with {_SETTINGS[setting]}: {orders[0]}; published: {orders[1]}."
 
 
 _PICTURED = ("published", "corrected", "tuned")

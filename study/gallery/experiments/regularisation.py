@@ -26,7 +26,7 @@ from study.gallery.analysis.grid import (
     score_map,
 )
 from study.gallery.analysis.run_scores import Seed, seed_of
-from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater, more_often
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater, in_short, more_often
 from study.gallery.figures.heat_map import heat_map
 from study.report.objective_metric import ObjectiveMetric
 
@@ -79,6 +79,7 @@ def show(material: Material) -> PageContents:
             *_effects(grid, rows, columns, metric),
             *apart,
         ),
+        headline=" ".join(in_short(sentence, until=" (") for sentence in (*wider, *narrower)),
     )
 
 

@@ -12,8 +12,8 @@ from study.core.records import RunRecord
 from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.landscape_walks import landscape_walked, last_loss, number, pictures_of, studies_of
 from study.gallery.analysis.reference_walks import EPSILON, walk
-from study.gallery.analysis.verdicts import fact
-from study.gallery.figures.drawing import legend, new_figure, tidy, to_svg
+from study.gallery.analysis.verdicts import fact, in_short
+from study.gallery.figures.drawing import legend, log_axis, new_figure, tidy, to_svg
 from study.gallery.figures.heat_map import heat_map
 from study.gallery.figures.paths import build_scene, walked
 from study.optimizers.reference import RMSprop
@@ -112,7 +112,8 @@ def show(material: Material) -> PageContents:
     )
     steps = _first_steps(material, study, [trial for trial in trials if trial.decay == 1.0])
     findings = (*_claim(steps), *_findings(trials, n_steps=n_steps))
-    return PageContents(pictures=pictures, tables=(_table(steps),) if steps else (), findings=findings)
+    tables = (_table(steps),) if steps else ()
+    return PageContents(pictures=pictures, tables=tables, findings=findings, headline=in_short(findings[0]))
 
 
 def _trials(material: Material, study: ComparedStudy) -> list[_DecayTrial]:
@@ -137,8 +138,9 @@ def _sensitivity(
     looks = _looks(len(rates))
     for row, rate, look in zip(losses, rates, looks, strict=True):
         shown = np.where(np.isfinite(row) & (row > 0), row, np.nan)
-        axes.plot(range(len(decays)), shown, marker="o", ms=4, color=look.color, label=f"rate {rate:g}")
-    axes.set_yscale("log")
+        axes.plot(range(len(decays)), shown, marker="o", ms=5, lw=2, color=look.color, label=f"rate {rate:g}")
+    if axes.lines and np.isfinite(axes.dataLim.intervaly).all():
+        log_axis(axes, "y", *axes.dataLim.intervaly)
     axes.set_xticks(range(len(decays)), [f"{decay:g}" for decay in decays])
     tidy(axes, x="decay", y="f at the end")
     legend(figure, axes)

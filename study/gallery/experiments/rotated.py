@@ -17,7 +17,7 @@ from study.gallery.analysis.landscape_walks import (
 )
 from study.gallery.analysis.reference_walks import article_rule, walk
 from study.gallery.analysis.run_scores import listed
-from study.gallery.analysis.verdicts import fact
+from study.gallery.analysis.verdicts import fact, in_short
 from study.gallery.figures.paths import rate_of
 from study.optimizers.landscape import Landscape
 from study.optimizers.stability import Descent, as_quadratic
@@ -75,14 +75,16 @@ def show(material: Material) -> PageContents:
     results = [_published_and_tuned(material, *pair) for pair in zip(published, tuned, strict=True)]
     scenes = [scene_of(material, studies) for studies in (published, tuned)]
     pictures = [
-        *pictures_of(scenes[0], name="published", title="at the published rates"),
-        *pictures_of(scenes[1], name="tuned", title="at the tuned rates"),
+        *pictures_of(scenes[0], name="published", title="At the published rates"),
+        *pictures_of(scenes[1], name="tuned", title="At the tuned rates"),
     ]
     curvature = _curvature(landscape_walked(material, published))
+    findings = _findings(results, curvature)
     return PageContents(
         pictures=tuple(pictures),
         tables=(_table(results, n_steps=max(path.n_steps for path in scenes[1].paths)),),
-        findings=_findings(results, curvature),
+        findings=findings,
+        headline=in_short(findings[0], capital=False),
     )
 
 

@@ -60,6 +60,7 @@ def show(material: Material) -> PageContents:
         pictures=(picture,),
         tables=(_table(material, grid, names, metric),),
         findings=(*_tuned(grid, metric), *_untuned(grid, names, metric)),
+        headline=_headline(best_first(grid.values(), metric, by=lambda cell: cell.mean), metric),
     )
 
 
@@ -84,7 +85,7 @@ def _tuned(grid: Mapping[str, Cell], metric: ObjectiveMetric) -> tuple[str, ...]
 def _claims(best: Cell, ranked: list[Cell], metric: ObjectiveMetric) -> str:
     """Judge that the best adaptive optimizer beats the best of the others, and that Adagrad beats all."""
     told = []
-    firsts = [next((c for c in ranked if (c.place[1] in _ADAPTIVE) == kind), None) for kind in (True, False)]
+    firsts = _first_of_each_kind(ranked)
     if firsts[0] is not None and firsts[1] is not None:
         adaptive, other = firsts[0], firsts[1]
         # Both are the first of their kind by these results, so the correction is for all pairs.
@@ -104,6 +105,21 @@ def _claims(best: Cell, ranked: list[Cell], metric: ObjectiveMetric) -> str:
     if adagrad is not None:
         told.append(_suits(adagrad, best, ranked, metric))
     return " ".join(told) or f"{ClaimVerdict.INCONCLUSIVE}: no two kinds of optimizers ran."
+
+
+def _first_of_each_kind(ranked: list[Cell]) -> tuple[Cell | None, Cell | None]:
+    """Return the first adaptive optimizer, and the first of the others."""
+    adaptive = next((cell for cell in ranked if cell.place[1] in _ADAPTIVE), None)
+    return adaptive, next((cell for cell in ranked if cell.place[1] not in _ADAPTIVE), None)
+
+
+def _headline(ranked: list[Cell], metric: ObjectiveMetric) -> str:
+    """Compare the means of the first adaptive optimizer and of the first of the others."""
+    adaptive, other = _first_of_each_kind(ranked)
+    if adaptive is None or other is None or not (adaptive.is_finite and other.is_finite):
+        return ""
+    means = [f"{cell.place[1]} {metric.text(cell.mean)}" for cell in (adaptive, other)]
+    return f"Tuned, on rare words: {means[0]}, the first of the adaptive ones; {means[1]}, the first of the others."
 
 
 def _suits(adagrad: Cell, best: Cell, ranked: list[Cell], metric: ObjectiveMetric) -> str:

@@ -68,20 +68,45 @@ def show(material: Material) -> PageContents:
         ),
         tables=(rankings_table(rankings, entries, metric), _deaths_table(material, entries, metric)),
         findings=tuple(findings),
+        headline=_headline(material, entries),
     )
+
+
+def _headline(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> str:
+    """Return the order in which the optimizers come near the noise at the published rates."""
+    arrivals = _arrivals(_steps(material, entries))
+    told = [f"{name} {_arrival(arrivals[name])}" for name in sorted(arrivals, key=lambda name: arrivals[name])]
+    return f"Near the noise at the published rates: {', '.join(told)}." if told else ""
+
+
+Steps = Mapping[str, Mapping[Seed, float]]
+
+
+def _steps(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> Steps:
+    """Return the step after which each net is near the noise at the published rates; infinite for not at all."""
+    level = _NEAR * _noise(material)
+    return {
+        name: {seed_of(run): _first_below(material.history(run, "step_loss"), level) for run in entry.tuned}
+        for name, entry in entries.get("published", {}).items()
+    }
+
+
+def _arrivals(steps: Steps) -> dict[str, float]:
+    return {name: float(np.median(list(at.values()))) if at else np.inf for name, at in steps.items()}
+
+
+def _arrival(step: float) -> str:
+    return "not at all" if np.isinf(step) else f"at step {step:.0f}"
 
 
 def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> list[str]:
     """Return the steps after which each optimizer is near the noise at the published rates, with the verdict."""
     own, noise = entries.get("published", {}), _noise(material)
-    steps: dict[str, dict[Seed, float]] = {}
-    for optimizer, entry in own.items():
-        losses = {seed_of(run): material.history(run, "step_loss") for run in entry.tuned}
-        steps[optimizer] = {seed: _first_below(each, _NEAR * noise) for seed, each in losses.items()}
-    arrivals = {name: float(np.median(list(at.values()))) if at else np.inf for name, at in steps.items()}
+    steps = _steps(material, entries)
+    arrivals = _arrivals(steps)
     if "sgd" not in arrivals or len(arrivals) < 2:
         return [f"{ClaimVerdict.INCONCLUSIVE} at the published rates: SGD and another optimizer did not both run."]
-    told = [f"{name} {'not at all' if np.isinf(at) else f'at step {at:.0f}'}" for name, at in arrivals.items()]
+    told = [f"{name} {_arrival(at)}" for name, at in arrivals.items()]
     others = [name for name in arrivals if name != "sgd"]
     last = max((len(material.history(run, "step_loss")) for entry in own.values() for run in entry.tuned), default=0)
     # A net that does not arrive would do so after the last step at the earliest.

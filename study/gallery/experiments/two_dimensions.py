@@ -17,7 +17,7 @@ from study.gallery.analysis.landscape_walks import (
 )
 from study.gallery.analysis.reference_walks import EPSILON, article_rule, walk
 from study.gallery.analysis.run_scores import listed
-from study.gallery.analysis.verdicts import fact
+from study.gallery.analysis.verdicts import fact, in_short
 from study.gallery.figures.paths import OptimizerPath, build_scene, still, walked
 from study.optimizers.stability import as_quadratic
 from study.report.studies import ComparedStudy
@@ -88,10 +88,12 @@ def show(material: Material) -> PageContents:
         data=still(second, title="second pass, state carried over", apart=True),
         suffix="svg",
     )
+    findings = _findings(walks)
     return PageContents(
         pictures=(*pictures_of(scene, name="ellipse", title="x1²/20 + x2²"), carried),
         tables=(_table(walks),),
-        findings=_findings(walks),
+        findings=findings,
+        headline=in_short(findings[0]),
     )
 
 

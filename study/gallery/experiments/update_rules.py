@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.gallery import About, Material, PageContents, Picture, Table
-from study.gallery.analysis.verdicts import fact
-from study.gallery.figures.drawing import WIDTH, new_figure, tidy, to_svg
+from study.gallery.analysis.verdicts import fact, in_short
+from study.gallery.figures.drawing import INK, SMALL_LETTERS, log_axis, new_figure, tidy, to_svg
 from study.gallery.figures.loss_curves import smoothed, stacked
 from study.optimizers.reference.keras_differences import KERAS_DIFFERENCES, NOWHERE, KerasDifference
 from study.report.figures.style import styles
@@ -95,8 +95,12 @@ def show(material: Material) -> PageContents:
         rows=rows,
     )
     beside = _beside_papers(pairs)
+    findings = _findings(pairs, beside)
     return PageContents(
-        pictures=pictures, tables=(table, _differences_table(beside)), findings=_findings(pairs, beside)
+        pictures=pictures,
+        tables=(table, _differences_table(beside)),
+        findings=findings,
+        headline=in_short(findings[0]),
     )
 
 
@@ -142,7 +146,7 @@ def _score(material: Material, entry: Entry) -> float:
 
 def _side_by_side(pairs: Sequence[_Pair]) -> bytes:
     n_rows = -(-len(pairs) // _COLUMNS)
-    figure = new_figure(height=0.6 + 1.6 * n_rows, width=WIDTH)
+    figure = new_figure(height=0.6 + 1.7 * n_rows)
     grid = figure.subplots(n_rows, _COLUMNS, squeeze=False, sharex=True, sharey=True)
     for index, axes in enumerate(grid.flat):
         if index >= len(pairs):
@@ -151,12 +155,15 @@ def _side_by_side(pairs: Sequence[_Pair]) -> bytes:
         pair = pairs[index]
         color = styles([pair.name])[0].color
         axes.plot(smoothed(pair.library[0], 9), color=color, lw=4, alpha=0.35)
-        axes.plot(smoothed(pair.ours[0], 9), color="black", lw=1, ls="--")
-        axes.set_yscale("log")
+        axes.plot(smoothed(pair.ours[0], 9), color=INK, lw=1.2, ls="--")
         is_last = index + _COLUMNS >= len(pairs)
         tidy(axes, title=pair.name, x="step" if is_last else "", y="loss" if index % _COLUMNS == 0 else "")
         axes.xaxis.set_tick_params(labelbottom=is_last)
-        axes.yaxis.set_tick_params(which="both", labelsize=7)
+        axes.yaxis.set_tick_params(which="both", labelsize=SMALL_LETTERS)
+    known = [axes.dataLim.intervaly for axes in grid.flat if np.all(np.isfinite(axes.dataLim.intervaly))]
+    if known and (lowest := min(float(low) for low, _ in known)) > 0:
+        for axes in grid.flat:
+            log_axis(axes, "y", lowest, max(float(high) for _, high in known))
     return to_svg(figure)
 
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from study.gallery.figures.drawing import WIDTH, new_figure, tidy, to_svg
+from study.core.names import shortened
+from study.gallery.figures.drawing import INK, LETTERS, SMALL_LETTERS, WIDTH, new_figure, tidy, to_svg
 
-_CELL_HEIGHT = 0.34
-_BAD = "#d9d9d9"
+# Sizes in inches: a cell, the names of the rows, and a letter.
+_CELL_HEIGHT, _CELL_WIDTH, _LEFT, _LETTER = 0.36, 1.06, 1.2, 0.075
+_LONGEST_NAME = 30
+_COLOR_MAP = colormaps["viridis"]
+# Colors that a dark page does not exchange: they lie on the cells' own.
+_BAD, _PALE, _DARK = "#d9d9d9", "#fafafa", "#101214"
 # Share of the color map's range from which on it is light enough for black letters.
 _LIGHT_FROM = 0.6
 
@@ -28,44 +35,56 @@ def heat_map(
     lower_is_better: bool = True,
     number: str = "{:.3g}",
 ) -> bytes:
-    """Draw a heat map as SVG. A frame marks the best cell; a gray cell says why it has no finite value.
+    """Draw a heat map as SVG. A frame marks the best cell, the darkest; a gray cell says why it has no finite value.
 
     Args:
         values: One for each cell, shape (n_rows, n_columns); infinite if it diverged, NaN if it was not run.
         rows: Names of the rows.
         columns: Names of the columns.
-        label: Quantity that the colors show.
-        title: The title. Default: the empty text, no title.
+        label: Quantity that the cells show.
+        title: The title. Default: the empty text, the label.
         spread: Spreads written beside the values, shape (n_rows, n_columns). None (the default): no spreads.
-        lower_is_better: Small values are the best and dark; otherwise large ones are. Default True.
+        lower_is_better: Small values are the best; otherwise large ones are. Default True.
         number: Format of a value. Default `{:.3g}`, three significant digits.
     """
     cells = np.asarray(values, dtype=np.float64)
     beside = None if spread is None else np.asarray(spread, dtype=np.float64)
-    figure = new_figure(height=1.4 + _CELL_HEIGHT * len(rows), width=max(WIDTH, 1.2 + 0.85 * len(columns)))
+    width = max(WIDTH, _LEFT + _CELL_WIDTH * len(columns))
+    longest = min(_LONGEST_NAME, max(map(len, columns), default=0)) * _LETTER
+    fits = longest <= (width - _LEFT) / max(len(columns), 1)
+    figure = new_figure(height=1.1 + _CELL_HEIGHT * len(rows) + (0 if fits else longest / 2), width=width)
     axes = figure.add_subplot()
-    colors = colormaps["viridis" if lower_is_better else "viridis_r"].with_extremes(bad=_BAD)
     finite = np.where(np.isfinite(cells), cells, np.nan)
     low, high = _limits(cells)
-    image = axes.imshow(finite, cmap=colors, vmin=low, vmax=high, aspect="auto")
+    axes.set_xlim(-0.5, len(columns) - 0.5)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     for (row, column), value in np.ndenumerate(cells):
+        share = float(np.clip((value - low) / (high - low), 0, 1)) if np.isfinite(value) else np.nan
         text = number.format(value) if np.isfinite(value) else "not run" if np.isnan(value) else "diverged"
         if beside is not None and np.isfinite(value) and np.isfinite(beside[row, column]):
             text += f" ± {number.format(beside[row, column])}"
-        depth = (value - low) / (high - low) if lower_is_better else (high - value) / (high - low)
-        dark = np.isfinite(value) and depth < _LIGHT_FROM
-        axes.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if dark else "black")
+        _draw_cell(axes, (row, column), text, depth=share if lower_is_better else 1 - share)
     if np.any(np.isfinite(cells)):
         best = np.unravel_index(np.nanargmin(finite) if lower_is_better else np.nanargmax(finite), cells.shape)
         axes.add_patch(_frame(int(best[0]), int(best[1])))
-    axes.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
-    axes.set_yticks(range(len(rows)), rows)
-    tidy(axes, title=title)
+    slant: dict[str, Any] = {} if fits else {"rotation": 25, "ha": "left"}
+    axes.set_xticks(range(len(columns)), [shortened(name, longest=_LONGEST_NAME) for name in columns], **slant)
+    axes.set_yticks(range(len(rows)), [shortened(name, longest=_LONGEST_NAME) for name in rows])
+    axes.xaxis.tick_top()
+    tidy(axes, grid="")
+    axes.tick_params(length=0, labelcolor=INK)
     axes.spines[:].set_visible(False)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02)
-    bar.set_label(label, fontsize=9)
-    bar.ax.tick_params(labelsize=8)
+    figure.suptitle(title or label, x=0.01, ha="left", fontsize=LETTERS + 1, fontweight="bold", color=INK)
     return to_svg(figure)
+
+
+def _draw_cell(axes: Axes, place: tuple[int, int], text: str, *, depth: float) -> None:
+    """Draw a cell with its text; the depth is 0 for the darkest color and 1 for the lightest, NaN for gray."""
+    row, column = place
+    fill = _COLOR_MAP(depth) if np.isfinite(depth) else _BAD
+    axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=fill, linewidth=0))
+    letters = _PALE if np.isfinite(depth) and depth < _LIGHT_FROM else _DARK
+    axes.text(column, row, text, ha="center", va="center", fontsize=SMALL_LETTERS, color=letters)
 
 
 def _limits(cells: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[float, float]:
@@ -81,4 +100,4 @@ def _limits(cells: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[f
 
 
 def _frame(row: int, column: int) -> Rectangle:
-    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="#d55e00", linewidth=2)
+    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="#d55e00", linewidth=2.5, zorder=3)

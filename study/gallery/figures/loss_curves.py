@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from study.gallery import Material, Picture
-from study.gallery.figures.drawing import DASHES, legend, new_figure, tidy, to_svg
+from study.gallery.figures.drawing import DASHES, LETTERS, legend, log_axis, new_figure, tidy, to_svg
 from study.report.figures.style import Style, styles
 from study.report.studies import Entry
 
@@ -59,19 +59,25 @@ def loss_curves(
     figure = new_figure(height=height)
     axes = figure.add_subplot()
     looks = styles([curve.label.split("-")[0] for curve in curves])
-    lowest = np.inf
+    lowest, highest = np.inf, -np.inf
     for curve, look in zip(curves, looks, strict=True):
         at, (low, middle, high) = _band(curve, window)
         style = curve.style or look
-        axes.fill_between(at, low, high, color=style.color, alpha=0.15, linewidth=0)
+        axes.fill_between(at, low, high, color=style.color, alpha=0.16, linewidth=0)
         marker = "o" if len(at) <= 12 else None
-        axes.plot(at, middle, color=style.color, ls=DASHES[style.dash], lw=1.6, marker=marker, ms=3, label=curve.label)
+        axes.plot(at, middle, color=style.color, ls=DASHES[style.dash], lw=2, marker=marker, ms=4, label=curve.label)
         lowest = min(lowest, float(np.nanmin(low, initial=np.inf)))
+        highest = max(highest, float(np.nanmax(high, initial=-np.inf)))
     if log and 0 < lowest < np.inf:
-        axes.set_yscale("log")
+        log_axis(axes, "y", lowest, highest)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # epochs and steps are counted
-    tidy(axes, title=title, x=x, y=y)
-    legend(figure, axes)
+    axes.margins(x=0.01)
+    if not np.isfinite(highest):
+        axes.text(0.5, 0.5, "no values were recorded", transform=axes.transAxes, ha="center", fontsize=LETTERS)
+    elif (at := np.unique(np.concatenate([line.get_xdata() for line in axes.lines]))).size == 1:
+        axes.set_xlim(at[0] - 0.5, at[0] + 0.5)
+    tidy(axes, x=x, y=y)
+    legend(figure, axes, title=title)
     return to_svg(figure)
 
 
@@ -86,7 +92,7 @@ def step_losses(
         name: Name of the picture.
         told: The setting in words, for the caption.
         window: Number of recorded batches in the moving average, odd.
-        title: The picture's title. Default: the empty text, no title.
+        title: The picture's title. Default: the empty text, the setting in words.
     """
     every = int(next(iter(material.configs.values()))["tracking"]["every_n_steps"])
     curves = []
@@ -99,7 +105,7 @@ def step_losses(
         name=name,
         caption=f"Training loss of {batch}, {told}: the median over seeds, a moving average of {window} such batches, "
         "with the quartiles as a band.",
-        data=loss_curves(curves, x="step", y="training loss of a batch", title=title, window=window),
+        data=loss_curves(curves, x="step", y="training loss of a batch", title=title or told, window=window),
         suffix="svg",
     )
 

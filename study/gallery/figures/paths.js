@@ -27,8 +27,8 @@
     return { path, trail, head, box, height };
   });
   const [x, y] = data.start.at;
-  svg("rect", { x: x - 4, y: y - 4, width: 8, height: 8 });
-  const near = { x: x + (x > 500 ? -8 : 8), y: y + (y < 24 ? 20 : -8), "font-size": 14 };
+  svg("rect", { class: "start", x: x - 4, y: y - 4, width: 8, height: 8 });
+  const near = { class: "start", x: x + (x > 500 ? -8 : 8), y: y + (y < 24 ? 20 : -8), "font-size": 14 };
   svg("text", { ...near, "text-anchor": x > 500 ? "end" : "start" }).textContent = data.start.text;
 
   function show() {

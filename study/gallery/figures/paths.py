@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 from study.config.allowlist import built_in_faults
 from study.core.records import RunRecord
 from study.gallery import Material
-from study.gallery.figures.drawing import DASHES, legend, new_figure, tidy, to_svg
+from study.gallery.figures.drawing import (
+    DASHES,
+    GROUND,
+    INK,
+    LETTERS,
+    SMALL_LETTERS,
+    legend,
+    new_figure,
+    tidy,
+    to_svg,
+)
 from study.optimizers.landscape import Landscape, read_landscape
 from study.report.figures.style import Style, styles
 from study.report.studies import ComparedStudy
@@ -27,7 +37,6 @@ _N_GRID = 101
 _N_LEVELS = 12
 # Largest distance from the domain at which a path is still drawn, in widths of the domain.
 _REACH = 1.0
-_LINE = "#b8bec6"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,31 +201,29 @@ def still(scene: Scene, *, title: str = "", apart: bool = False, columns: int = 
     n = len(scene.paths) if apart else 1
     columns = min(columns, n)
     rows = -(-n // columns)
-    figure = new_figure(height=0.5 + (1.9 if apart else 4.0) * rows)
+    figure = new_figure(height=0.5 + (2.1 if apart else 4.4) * rows)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for index, axes in enumerate(grid):
         if index >= n:
             axes.set_visible(False)
             continue
         draw_ground(axes, scene, small=apart)
-        chosen = [index] if apart else range(len(scene.paths))
-        for one in chosen:
+        for one in [index] if apart else range(len(scene.paths)):
             path, points = scene.paths[one], scene.points[one]
             marker = {"marker": "o", "ms": 2.2 if apart else 3.0} if len(points) <= 80 else {}
             look = {"color": path.style.color, "ls": DASHES[path.style.dash], **marker}
-            axes.plot(*points.T, lw=1.3, label=path.label, zorder=3, **look)
+            axes.plot(*points.T, lw=1.6, label=path.label, zorder=3, **look)
+        is_lowest, is_first = index >= n - columns, index % columns == 0
+        tidy(axes, x=scene.axes[0] if is_lowest else "", y=scene.axes[1] if is_first else "", grid="")
         if apart:
             path = scene.paths[index]
-            tidy(
-                axes, x=scene.axes[0] if index >= n - columns else "", y=scene.axes[1] if index % columns == 0 else ""
-            )
-            axes.set_title(path.label + (" (diverged)" if path.diverged else ""), fontsize=8.5, loc="left")
-            axes.tick_params(labelsize=7)
-    if apart:
-        figure.suptitle(title, fontsize=10.5, x=0.01, ha="left", fontweight="bold")
-    else:
-        tidy(grid[0], title=title, x=scene.axes[0], y=scene.axes[1])
-        legend(figure, grid[0])
+            words = path.label + (" (diverged)" if path.diverged else "")
+            axes.set_title(words, fontsize=SMALL_LETTERS + 0.5, loc="left", color=INK)
+            axes.tick_params(labelsize=SMALL_LETTERS)
+    if apart and title:
+        figure.suptitle(title, fontsize=LETTERS + 1, x=0.01, ha="left", fontweight="bold", color=INK)
+    elif not apart:
+        legend(figure, grid[0], title=title)
     return to_svg(figure)
 
 
@@ -231,10 +238,10 @@ def draw_ground(axes: Axes, scene: Scene, *, small: bool = False) -> None:
     n = len(scene.lines)
     for level, lines in enumerate(scene.lines):
         depth = 1.0 if n == 1 else 0.35 + 0.65 * (1 - level / max(n - 1, 1))
-        axes.add_collection(
-            LineCollection(list(lines), colors=_LINE, linewidths=0.5 + 0.6 * depth, alpha=depth, zorder=1)
-        )
-    axes.plot(*scene.start, marker="s", ms=4 if small else 6, color="black", zorder=4)
+        # A panel is small: a third of the points draws the same line.
+        drawn = [np.concatenate([line[:-1:3], line[-1:]]) for line in lines] if small else list(lines)
+        axes.add_collection(LineCollection(drawn, colors=GROUND, linewidths=0.5 + 0.6 * depth, alpha=depth, zorder=1))
+    axes.plot(*scene.start, marker="s", ms=4 if small else 6, color=INK, zorder=4)
     is_right = scene.start[0] > scene.view[0] @ (0.3, 0.7)
     axes.annotate(
         scene.start_text,
@@ -242,7 +249,8 @@ def draw_ground(axes: Axes, scene: Scene, *, small: bool = False) -> None:
         xytext=(-6 if is_right else 6, 6),
         textcoords="offset points",
         ha="right" if is_right else "left",
-        fontsize=7 if small else 9,
+        fontsize=SMALL_LETTERS if small else LETTERS - 1,
+        color=INK,
         zorder=5,
     )
     axes.set_xlim(*scene.view[0])

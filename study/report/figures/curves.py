@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from study.report.curve_data import BestOfTrials, TimesToTarget, TrainingQuartiles
-from study.report.figures.figure import Figure, band, line
+from study.report.curve_data import LEAST_SECONDS, BestOfTrials, TimesToTarget, TrainingQuartiles, longest_seconds
+from study.report.figures.figure import Figure, band, line, note
+from study.report.figures.scales import frame, is_better_as_logit, logit_axis
 from study.report.figures.style import Style
 from study.report.objective_metric import ObjectiveMetric
 
 _BANDS_AT_ONCE = 3
+_LEAST_OF_BAND = 3  # places; fewer make a sliver
+_MOST_NOTED = 4  # lines outside of the frame that are named
 
 
 def tuning_figure(
     curves: Mapping[str, BestOfTrials], metric: ObjectiveMetric, look: Mapping[str, Style], *, candidate: str | None
 ) -> Figure:
     """Draw the tuning curves: the best of n random trials.
+
+    A band is filled where both its limits are known. Beyond, the trials give no limit on the better side, since more
+    of them might be better than all so far, and the limit on the worse side is a thin line.
 
     Many bands hide one another. With more than three, only the candidate's band is shown at first; one name in the
     legend shows the others.
@@ -34,22 +40,43 @@ def tuning_figure(
     few = len(curves) <= _BANDS_AT_ONCE
     for label, curve in curves.items():
         n = curve.median.n.astype(np.float64)
-        drawn = band(n, curve.median.low, curve.median.high, name=label, style=look[label], opacity=0.12)
+        drawn = _band_and_limit(curve, metric, name=label, style=look[label])
         if not few and label != candidate:
             first = not any(each["legendgroup"] == "bands" for each in bands)
-            folded = {"visible": "legendonly", "legendgroup": "bands", "name": "other bands", "showlegend": first}
-            drawn = {**drawn, **folded, "fillcolor": look[label].faint(0.07)}
-        bands.append(drawn)
+            folded = {"visible": "legendonly", "legendgroup": "bands", "name": "other bands", "showlegend": False}
+            drawn = [{**each, **folded} for each in drawn]
+            drawn[-1] |= {"showlegend": first}  # a band may be empty, the limit is not
+        bands += drawn
         hover = f"best of %{{x:.0f}} trials<br>{metric.spoken} %{{y:{metric.hover_format}}}"
         lines.append(line(n, _finite(curve.median.value), name=label, style=look[label], hover=hover))
+    most = max(curve.median.n.size for curve in curves.values())
+    # The first trials of a wide search are far away.
+    framed, notes = _framed(lines, metric, skipped=0.25)
     return Figure(
         name="tuning",
         title="Tuning curves",
         description=f"Median best validation {metric.spoken} of n random trials, with a 95 % band for all n at once.",
         traces=[*bands, *lines],
-        x={"title": "random trials"},
-        y={**_value_axis(metric), "range": _range_of_curves(curves, metric)},
+        x={"title": "random trials", "range": [1 - 0.02 * most, most + 0.02 * most]},
+        y={**_value_axis(metric), "range": framed},
+        extra=notes,
     )
+
+
+def _band_and_limit(curve: BestOfTrials, metric: ObjectiveMetric, *, name: str, style: Style) -> list[dict[str, Any]]:
+    """Return the band where both limits are known, and the limit on the worse side."""
+    n, low, high = curve.median.n.astype(np.float64), curve.median.low, curve.median.high
+    is_gain = metric.direction == "maximize"
+    better, worse = (high, low) if is_gain else (low, high)
+    nothing = metric.bounds[1] if is_gain else metric.bounds[0]
+    known = np.isfinite(better) & (better != nothing)
+    known &= known.sum() >= _LEAST_OF_BAND
+    edge = line(n, _finite(worse), name=name, style=style, hover="", width=1.0)
+    del edge["hovertemplate"]
+    limit = {**edge, "mode": "lines", "showlegend": False, "hoverinfo": "skip"}
+    limit["meta"] = {"name": name, "kind": "limit of the band"}
+    limit["line"] = {"color": style.faint(0.7), "dash": "dot", "width": 1.2}
+    return [band(n[known], low[known], high[known], name=name, style=style, opacity=0.14), limit]
 
 
 def training_figure(
@@ -62,6 +89,8 @@ def training_figure(
 ) -> Figure | None:
     """Draw median and quartiles over the confirmation seeds; None without data.
 
+    Over seconds, trainings of less than a second are not drawn: their differences are those of the machine.
+
     Args:
         curves: The training curves, by label.
         metric: The study's objective.
@@ -69,26 +98,36 @@ def training_figure(
         split: The split to draw.
         over: The horizontal axis: `steps`, `examples` or `seconds`.
     """
-    bands, lines = [], []
+    bands, lines, seen = [], [], []
+    is_measurable = longest_seconds(curves) >= LEAST_SECONDS
     for label, curve in curves.items():
         x: Any = getattr(curve, over)
         quartiles = getattr(curve, split)
-        if quartiles is None or not np.all(np.isfinite(x)):
+        if quartiles is None or not np.all(np.isfinite(x)) or (over == "seconds" and not is_measurable):
             continue
         low, median, high = quartiles
+        seen += [median, high if metric.direction == "maximize" else low]
         bands.append(band(x, low, high, name=label, style=look[label]))
         hover = f"%{{x:.4g}} {over}<br>{metric.spoken} %{{y:{metric.hover_format}}}"
         lines.append(line(x, median, name=label, style=look[label], hover=hover))
     if not lines:
         return None
+    drawn = np.concatenate([np.asarray(values, dtype=np.float64) for values in seen])
+    axis, notes = _value_axis(metric, split), None
+    if is_better_as_logit(drawn, metric):
+        axis = axis | logit_axis(drawn, pad=0.05)
+    else:
+        framed, notes = _framed(lines, metric, skipped=0.1)
+        axis["range"] = framed
     return Figure(
         name=f"{split}-{over}",
         title=f"{split.capitalize()} over {over}",
         description=f"Median {split} {metric.spoken} over {over}, with quartiles over confirmation seeds.",
         traces=[*bands, *lines],
         x={"title": {"seconds": "seconds of training", "examples": "training examples"}.get(over, over)},
-        y={**_value_axis(metric, split), "range": _range_of_lines(lines, metric)},
+        y=axis,
         height=400,
+        extra=notes,
     )
 
 
@@ -99,7 +138,7 @@ def target_figure(
     *,
     over: Literal["steps", "seconds"],
 ) -> Figure | None:
-    """Draw the share of the confirmations that have reached the target; None if none has.
+    """Draw the share of the confirmations that have reached the target; None if none has, or all in under a second.
 
     Args:
         targets: The times to the target, by label.
@@ -109,18 +148,19 @@ def target_figure(
     """
     times = {label: np.sort(getattr(found, over)) for label, found in targets.items()}
     finite = [values[np.isfinite(values)] for values in times.values()]
-    if not any(values.size for values in finite):
+    last = max((float(values.max()) for values in finite if values.size), default=0.0)
+    if not last or (over == "seconds" and last < LEAST_SECONDS):
         return None
-    end = 1.05 * max(values.max() for values in finite if values.size)
+    end = 1.05 * last
     traces = []
     for label, values in times.items():
-        met = values[np.isfinite(values)]
+        met, n_at = np.unique(values[np.isfinite(values)], return_counts=True)
         x = np.concatenate([[0.0], met, [end]])
-        share = np.arange(met.size + 1) / values.size
+        share = np.concatenate([[0.0], np.cumsum(n_at) / values.size])
         drawn = line(
             x, np.append(share, share[-1]), name=label, style=look[label], hover=f"%{{y:.0%}} by %{{x:.4g}} {over}"
         )
-        traces.append({**drawn, "mode": "lines", "line": {**drawn["line"], "shape": "hv"}})
+        traces.append({**drawn, "line": {**drawn["line"], "shape": "hv"}})
     return Figure(
         name=f"target-{over}",
         title=f"Time to target over {over}",
@@ -134,31 +174,40 @@ def target_figure(
 
 def _value_axis(metric: ObjectiveMetric, split: str = "validation") -> dict[str, Any]:
     axis: dict[str, Any] = {"title": f"{split} {metric.spoken}"}
-    return axis | {"tickformat": ".1~%"} if metric.is_share else axis
+    return axis | {"tickformat": ".3~%"} if metric.is_share else axis
 
 
 def _finite(values: Any) -> Any:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _range_of_curves(curves: Mapping[str, BestOfTrials], metric: ObjectiveMetric) -> list[float] | None:
-    """Return a range that fits the ends of the curves; the first trials of a wide search are far away."""
-    ends = np.concatenate([_finite(curve.median.value)[curve.median.n.size // 4 :] for curve in curves.values()])
-    return _padded(ends, metric)
+def _framed(
+    lines: Sequence[Mapping[str, Any]], metric: ObjectiveMetric, *, skipped: float
+) -> tuple[list[float] | None, dict[str, Any] | None]:
+    """Return the range that shows the better lines, and notes that name those wholly outside of it.
 
-
-def _range_of_lines(lines: list[dict[str, Any]], metric: ObjectiveMetric) -> list[float] | None:
-    """Return a range without the first tenth of each line."""
-    lasting = np.concatenate([np.asarray(each["y"])[len(each["y"]) // 10 :] for each in lines])
-    return _padded(lasting, metric)
-
-
-def _padded(values: Any, metric: ObjectiveMetric) -> list[float] | None:
-    known = values[np.isfinite(values)]
-    if known.size == 0:
-        return None
-    # Values far behind the rest would compress the rest.
-    behind, best = np.quantile(known, (0.05, 1.0) if metric.direction == "maximize" else (0.95, 0.0))
-    pad = 0.06 * max(abs(float(best - behind)), 1e-3)
-    low, high = sorted((float(behind), float(best)))
-    return [low - pad, high + pad]
+    Args:
+        lines: The lines.
+        metric: The metric.
+        skipped: Share of each line, from its start, that the range need not hold.
+    """
+    lasting = {str(each["name"]): np.asarray(each["y"])[int(skipped * len(each["y"])) :] for each in lines}
+    found = frame(list(lasting.values()), metric)
+    if found is None:
+        return None, None
+    low, high = found
+    # The frame reaches to the best value of all, so that a line can only leave it on the worse side.
+    hidden = {
+        name: values[np.isfinite(values)]
+        for name, values in lasting.items()
+        if np.any(np.isfinite(values)) and not np.any((values >= low) & (values <= high))
+    }
+    if not hidden:
+        return found, None
+    told = [f"{name} {metric.text(float(values[-1]))}" for name, values in list(hidden.items())[:_MOST_NOTED]]
+    if len(hidden) > _MOST_NOTED:
+        told.append(f"{len(hidden) - _MOST_NOTED} more")
+    below = metric.direction == "maximize"
+    text = f"{'▾ below' if below else '▴ above'}, at the end: {', '.join(told)}"
+    end = max(float(np.nanmax(np.asarray(each["x"], dtype=np.float64))) for each in lines)
+    return found, {"annotations": [note(text, x=end, y=low if below else high, right=True, above=below)]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from study.report.figures.scales import in_logits
 from study.report.figures.style import Style
 
 Floats = NDArray[np.float64]
 _MOST_POINTS = 200
+MOST_MARKERS = 12  # on a line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,7 @@ class Figure:
         description: Text for readers who cannot see the figure.
         traces: Plotly's traces, of type `scatter` or `bar`.
         x: Plotly's x axis.
-        y: Plotly's y axis.
+        y: Plotly's y axis. Its type may also be `logit`, with coordinates and range in shares.
         height: Height in pixels. Default 420.
         extra: More entries of Plotly's layout. None (the default): none.
     """
@@ -39,22 +42,31 @@ class Figure:
     height: int = 420
     extra: Mapping[str, Any] | None = None
 
+    def drawn(self) -> tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]:
+        """Return the traces and the y axis in the terms of both renderers, which have no logit axis with ticks."""
+        if self.y.get("type") != "logit":
+            return self.traces, self.y
+        return in_logits(self.traces, self.y)
+
     def spec(self) -> dict[str, Any]:
         """Return data and layout for Plotly; the page sets the colors of text and lines."""
+        traces, y = self.drawn()
         layout = {
             "xaxis": _axis(self.x),
-            "yaxis": _axis(self.y),
+            "yaxis": _axis(y),
             "height": self.height,
             "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
             "hovermode": "closest",
             "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
             **(self.extra or {}),
         }
-        return {"data": list(self.traces), "layout": layout}
+        return {"data": list(traces), "layout": layout}
 
 
 def line(x: Floats, y: Floats, *, name: str, style: Style, hover: str, width: float = 2.0) -> dict[str, Any]:
-    """Return a line as a trace of Plotly; a long one keeps at most 200 points.
+    """Return a line as a trace of Plotly; a long one keeps at most 200 points, of which some have a marker.
+
+    The markers distinguish lines in gray, and for readers to whom some colors are alike.
 
     Args:
         x: Horizontal coordinates, shape (n,).
@@ -67,13 +79,13 @@ def line(x: Floats, y: Floats, *, name: str, style: Style, hover: str, width: fl
     some = thinned(len(x))
     return {
         "type": "scatter",
-        "mode": "lines+markers" if len(x) <= 12 else "lines",
+        "mode": "lines+markers",
         "name": name,
         "legendgroup": name,
         "x": x[some],
         "y": y[some],
         "line": {"color": style.color, "dash": style.dash, "width": width},
-        "marker": {"color": style.color, "symbol": style.marker, "size": 6},
+        "marker": {"color": style.color, "symbol": style.marker, "size": 7, "maxdisplayed": MOST_MARKERS},
         "hovertemplate": f"<b>{name}</b><br>{hover}<extra></extra>",
     }
 
@@ -96,6 +108,7 @@ def band(x: Floats, low: Floats, high: Floats, *, name: str, style: Style, opaci
         "type": "scatter",
         "mode": "lines",
         "name": name,
+        "meta": {"name": name},  # of the line, also where the legend has another name
         "legendgroup": name,
         "showlegend": False,
         "x": np.concatenate([x[known], x[known][::-1]]),
@@ -104,6 +117,77 @@ def band(x: Floats, low: Floats, high: Floats, *, name: str, style: Style, opaci
         "fillcolor": style.faint(opacity),
         "line": {"width": 0},
         "hoverinfo": "skip",
+    }
+
+
+def interval(mean: float, low: float, high: float, *, y: float, style: Style, name: str, text: str) -> dict[str, Any]:
+    """Return a marker with an interval as a trace of Plotly; without the interval if an end is not finite.
+
+    Args:
+        mean: Horizontal coordinate of the marker.
+        low: Lower end.
+        high: Upper end.
+        y: The row.
+        style: The style of the marker.
+        name: The name of the entry.
+        text: The text at the marker.
+    """
+    known = math.isfinite(low) and math.isfinite(high)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "showlegend": False,
+        "x": [mean],
+        "y": [y],
+        "marker": {"color": style.color, "symbol": style.marker, "size": 10},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [high - mean if known else 0.0],
+            "arrayminus": [mean - low if known else 0.0],
+            "color": style.color,
+            "thickness": 2,
+            "width": 5,
+        },
+        "hovertemplate": f"<b>{name}</b><br>{text}<extra></extra>",
+    }
+
+
+def names_axis(labels: Sequence[str]) -> dict[str, Any]:
+    """Return an axis of names, the first on top.
+
+    Args:
+        labels: The names.
+    """
+    places = list(range(len(labels)))
+    return {
+        "tickvals": places[::-1],
+        "ticktext": list(labels),
+        "range": [-0.6, len(labels) - 0.4],
+        "showgrid": False,
+        "fixedrange": True,
+    }
+
+
+def note(text: str, *, x: float, y: float, right: bool = False, above: bool = True) -> dict[str, Any]:
+    """Return a note in a figure, as an annotation of Plotly.
+
+    Args:
+        text: The text.
+        x: Horizontal coordinate of its end.
+        y: Vertical coordinate.
+        right: Whether the text ends there; default False: it begins there.
+        above: Whether it stands above the coordinate; default True.
+    """
+    return {
+        "x": x,
+        "y": y,
+        "text": text,
+        "showarrow": False,
+        "xanchor": "right" if right else "left",
+        "yanchor": "bottom" if above else "top",
+        "font": {"size": 11},
     }
 
 

@@ -13,8 +13,10 @@ from study.core.number_text import short_number
 from study.core.records import RunRecord
 from study.core.search_space import Range, text_of
 from study.report.curve_data import LearningRates
-from study.report.figures.figure import Figure
-from study.report.figures.style import Style
+from study.report.figures.figure import Figure, interval, names_axis
+from study.report.figures.scales import is_better_as_logit, logit_axis
+from study.report.figures.style import SEEN, Style
+from study.report.importance_shares import ImportanceShare
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry, number_of
 
@@ -40,9 +42,7 @@ def sensitivity_figure(
         look: The style of each entry, by label.
     """
     finite = np.concatenate([each.scores[np.isfinite(each.scores)] for each in found.values()])
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    pad = 0.06 * max(high - low, 1e-3)
-    floor = low - pad if metric.direction == "maximize" else high + pad
+    axis, floor = trials_axis(finite if finite.size else np.array([0.0, 1.0]), metric)
     traces: list[dict[str, Any]] = []
     for label, each in found.items():
         style = look[label]
@@ -54,67 +54,74 @@ def sensitivity_figure(
             traces.append(
                 {
                     "type": "scatter",
-                    "mode": "lines",
+                    "mode": "lines+markers",
                     "name": label,
                     "legendgroup": label,
                     "x": each.sensitivity.envelope_learning_rates,
                     "y": np.where(np.isfinite(envelope), envelope, np.nan),
                     "line": {"color": style.color, "dash": style.dash, "width": 2.2},
+                    "marker": {"color": style.color, "symbol": style.marker, "size": 7},
                     "hoverinfo": "skip",
+                    "meta": {"kind": "envelope"},
                 }
             )
-    axis: dict[str, Any] = {"title": f"validation {metric.spoken}", "range": [low - 2 * pad, high + 2 * pad]}
     return Figure(
         name="sensitivity",
         title="Sensitivity to the learning rate",
         description="Validation result of every trial over its learning rate; crosses at the edge diverged.",
         traces=traces,
         x={"title": "learning rate", "type": "log", "exponentformat": "power", "dtick": 1},
-        y=axis | {"tickformat": ".1~%"} if metric.is_share else axis,
+        y=axis,
         height=460,
     )
 
 
-def importance_figure(found: Mapping[str, Mapping[str, float]], look: Mapping[str, Style]) -> Figure | None:
-    """Draw the share of variance that each argument explains, entry by entry; None without data.
+def trials_axis(finite: Floats, metric: ObjectiveMetric) -> tuple[dict[str, Any], float]:
+    """Return the axis of the validation results of trials, and the place of diverged ones along its worse edge.
+
+    Shares of which some are near one are drawn in logits: 99 and 99.9 % are as far apart as 90 and 99 %.
 
     Args:
-        found: Shares from 0 to 1, by label and argument.
+        finite: The results, at least one of them.
+        metric: The study's objective.
+    """
+    axis: dict[str, Any] = {"title": f"validation {metric.spoken}"}
+    is_gain = metric.direction == "maximize"
+    if is_better_as_logit(finite, metric):
+        inner = logit_axis(finite, pad=0.06)["range"]
+        return axis | logit_axis(finite), inner[0 if is_gain else 1]
+    low, high = float(finite.min()), float(finite.max())
+    pad = 0.06 * max(high - low, 1e-3)
+    axis["range"] = [low - 2 * pad, high + 2 * pad]
+    return axis | ({"tickformat": ".3~%"} if metric.is_share else {}), low - pad if is_gain else high + pad
+
+
+def importance_figure(found: Mapping[str, Mapping[str, ImportanceShare]], look: Mapping[str, Style]) -> Figure | None:
+    """Draw the share of variance that each argument explains with its interval, entry by entry; None without data.
+
+    Args:
+        found: Shares with their intervals, by label and argument.
         look: The style of each entry, by label.
     """
-    bars = [(label, argument, share) for label, shares in found.items() for argument, share in shares.items()]
-    if not bars:
+    rows = [(label, argument, share) for label, shares in found.items() for argument, share in shares.items()]
+    if not rows:
         return None
     traces = []
-    for label, shares in found.items():
-        places = [len(bars) - 1 - i for i, (of, _, _) in enumerate(bars) if of == label]
-        traces.append(
-            {
-                "type": "bar",
-                "orientation": "h",
-                "name": label,
-                "x": list(shares.values()),
-                "y": places,
-                "marker": {"color": look[label].color},
-                "customdata": list(shares),
-                "hovertemplate": f"<b>{label}</b> %{{customdata}}<br>%{{x:.1%}}<extra></extra>",
-            }
-        )
+    for place, (label, argument, each) in enumerate(rows):
+        low, high = (math.nan if end is None else end for end in (each.low, each.high))
+        ends = f" ({100 * low:.0f} to {100 * high:.0f} %)" if math.isfinite(low) else ""
+        y = len(rows) - 1 - place
+        text = f"{argument} {each.share:.0%}{ends}"
+        traces.append(interval(each.share, low, high, y=y, style=look[label], name=label, text=text))
     return Figure(
         name="importance",
         title="Importance of hyperparameters",
-        description="Share of each hyperparameter in the variance that single ones account for.",
+        description="Share of each hyperparameter in the variance that single ones account for, with its 90 % "
+        "interval.",
         traces=traces,
-        x={"title": "share of variance", "tickformat": ".0%", "range": [0, 1.02]},
-        y={
-            "tickvals": list(range(len(bars)))[::-1],
-            "ticktext": [label_of(argument) for _, argument, _ in bars],
-            "range": [-0.6, len(bars) - 0.4],
-            "showgrid": False,
-            "fixedrange": True,
-        },
-        height=130 + 22 * len(bars),
-        extra={"bargap": 0.25},
+        x={"title": "share of variance", "tickformat": ".0%", "range": [-0.02, 1.02]},
+        y=names_axis([f"{label}: {label_of(argument)}" for label, argument, _ in rows]),
+        height=90 + 24 * len(rows),
     )
 
 
@@ -186,7 +193,7 @@ def _scatter(each: LearningRates, metric: ObjectiveMetric, *, label: str, style:
         "showlegend": each.sensitivity is None,
         "x": each.rates,
         "y": each.scores,
-        "marker": {"color": style.faint(0.45), "symbol": style.marker, "size": 6},
+        "marker": {"color": style.faint(SEEN), "symbol": style.marker, "size": 6},
         "customdata": list(each.numbers),
         "hovertemplate": f"<b>{label}</b>, trial %{{customdata}}<br>rate %{{x:.3g}}<br>"
         f"%{{y:{metric.hover_format}}}<extra></extra>",
@@ -204,7 +211,8 @@ def _crosses(each: LearningRates, *, label: str, style: Style, floor: float) -> 
         "x": rates,
         "y": np.full(rates.size, floor),
         "marker": {"color": style.color, "symbol": "x-thin", "size": 8, "line": {"color": style.color, "width": 1.5}},
-        "hovertemplate": f"<b>{label}</b> diverged<br>rate %{{x:.3g}}<extra></extra>",
+        "customdata": [number for number, diverged in zip(each.numbers, each.diverged, strict=True) if diverged],
+        "hovertemplate": f"<b>{label}</b>, trial %{{customdata}} diverged<br>rate %{{x:.3g}}<extra></extra>",
     }
 
 

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 
 from study.report.confirmed import divergence_text
-from study.report.figures.figure import Figure, Floats
-from study.report.figures.style import Style
+from study.report.figures.figure import Figure, Floats, interval, names_axis, note
+from study.report.figures.scales import frame, without_outliers
+from study.report.figures.style import SEEN, Style
 from study.report.objective_metric import ObjectiveMetric
 from study.report.pairing import Outcome
-from study.report.studies import ComparedExperiment
+from study.report.studies import ComparedExperiment, Entry
 from study.report.summary_rows import Row
 from study.statistics.winner import is_testable
 
 _ROW_HEIGHT = 34
+_UNTUNED = "#7d7d7d"  # of all rows, as in the legend
 
 
 def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Mapping[str, Style]) -> Figure | None:
@@ -34,11 +36,19 @@ def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Map
         return None
     entries = {entry.label: entry for entry in experiment.entries}
     traces: list[dict[str, Any]] = []
+    found = {row.label: _scores(entries[row.label], metric) for row in shown}
+    untuned = [row.untuned.estimate for row in shown if row.untuned is not None]
+    span = frame(
+        [np.concatenate([without_outliers(found[row.label]), _ends(row)]) for row in shown],
+        metric,
+        others=np.concatenate([*found.values(), untuned]),
+    )
+    notes = []
     for place, row in enumerate(shown):
         y = len(shown) - 1 - place
         style = look[row.label]
-        runs = entries[row.label].tuned
-        scores = np.array([value for run in runs if (value := metric.confirmed_score(run)) is not None])
+        scores = found[row.label]
+        notes += _outside(row, scores, metric, span, y=y)
         seeds = [
             f"study seed {study.seed}, confirmation {run.number}"
             for study in entries[row.label].studies
@@ -52,25 +62,28 @@ def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Map
         description=f"Mean {metric.confirmed_spoken} of each tuned configuration, its 95 % interval, every seed below "
         "it; circles are the untuned means.",
         traces=traces,
-        x=_value_axis(metric.confirmed_spoken, share=metric.is_share),
-        y=_names_axis([row.label for row in shown]),
+        x={**_value_axis(metric.confirmed_spoken, share=metric.is_share), "range": span},
+        y=names_axis([row.label for row in shown]),
         height=110 + _ROW_HEIGHT * len(shown),
+        extra={"annotations": notes} if notes else None,
     )
 
 
-def differences_figure(experiment: ComparedExperiment, outcome: Outcome, look: Mapping[str, Style]) -> Figure | None:
+def differences_figure(
+    outcome: Outcome, metric: ObjectiveMetric, look: Mapping[str, Style], *, labels: Sequence[str]
+) -> Figure | None:
     """Draw the candidate's paired differences from the others with their corrected intervals; zero is a tie.
 
     Args:
-        experiment: The experiment, with its entries.
         outcome: The compared scores, and the verdict.
+        metric: The metric compared.
         look: The style of each entry, by label.
+        labels: All labels, in the order of the page.
     """
     verdict = outcome.verdict
     if verdict is None or not is_testable(verdict):
         return None
-    metric = experiment.metric
-    ordered = sorted(verdict.differences, key=lambda each: each.mean)
+    ordered = sorted(verdict.differences, key=lambda each: labels.index(outcome.labels[each.other]))
     unit = 100.0 if metric.is_share else 1.0
     traces: list[dict[str, Any]] = []
     for y, each in enumerate(reversed(ordered)):
@@ -82,12 +95,12 @@ def differences_figure(experiment: ComparedExperiment, outcome: Outcome, look: M
         units = [f"{column} {number}" for number in columns]
         digits = "+.2f" if metric.is_share else "+.3g"
         seeds_trace = _seeds_trace(seeds, units, y=y, style=style, name=label, digits=digits)
-        span = metric.change_span(each.low_holm, each.high_holm)
-        text = f"{metric.change(each.mean)} ({span}), adjusted p {each.p_holm:.3g}"
-        interval = _interval_trace(
-            each.mean * unit, each.low_holm * unit, each.high_holm * unit, y=y, style=style, name=label, text=text
-        )
-        traces += [seeds_trace, interval]
+        low, high = each.low_holm, each.high_holm
+        text = f"{metric.change(each.mean)} ({metric.change_span(low, high)}), adjusted p {each.p_holm:.3g}"
+        if why := outcome.silence(outcome.pair_of(verdict.candidate, each.other)):
+            low, high, text = math.nan, math.nan, f"{metric.change(each.mean)}, {why}"
+        with_ends = interval(each.mean * unit, low * unit, high * unit, y=y, style=style, name=label, text=text)
+        traces += [seeds_trace, with_ends]
     title = f"{'points' if metric.is_share else metric.confirmed_spoken} by which {outcome.candidate} is better"
     return Figure(
         name="differences",
@@ -96,9 +109,45 @@ def differences_figure(experiment: ComparedExperiment, outcome: Outcome, look: M
         f"intervals that hold for all pairs{' and looks' if len(outcome.looks) > 1 else ''} together.",
         traces=traces,
         x={"title": title, "zeroline": True, "zerolinewidth": 2},
-        y=_names_axis([outcome.labels[each.other] for each in ordered]),
+        y=names_axis([outcome.labels[each.other] for each in ordered]),
         height=110 + _ROW_HEIGHT * len(ordered),
     )
+
+
+def _scores(entry: Entry, metric: ObjectiveMetric) -> Floats:
+    return np.array([value for run in entry.tuned if (value := metric.confirmed_score(run)) is not None])
+
+
+def _ends(row: Row) -> Floats:
+    """Return the mean and the ends of its interval."""
+    assert row.tuned is not None
+    return np.array([end for end in (row.tuned.low, row.tuned.estimate, row.tuned.high) if math.isfinite(end)])
+
+
+def _outside(
+    row: Row, scores: Floats, metric: ObjectiveMetric, span: Sequence[float] | None, *, y: int
+) -> list[dict[str, Any]]:
+    """Return a note at the edge that names what of a row lies beyond it: nothing is left out silently."""
+    if span is None or row.tuned is None:
+        return []
+    low, high = span
+    beyond = scores[np.isfinite(scores) & ((scores < low) | (scores > high))]
+    of_seeds = f"{beyond.size} seed{'s' if beyond.size > 1 else ''}"
+    has_mean = low <= row.tuned.estimate <= high
+    told = [] if has_mean else [f"mean {metric.text(row.tuned.estimate)} ({of_seeds})"]
+    if row.untuned is not None and math.isfinite(row.untuned.estimate) and not low <= row.untuned.estimate <= high:
+        told.append(f"untuned {metric.text(row.untuned.estimate)}")
+    if beyond.size and has_mean:
+        ends = dict.fromkeys(metric.text(float(end)) for end in (beyond.min(), beyond.max()))
+        told.append(f"{of_seeds} {' to '.join(ends)}")
+    if not told:
+        return []
+    # The frame holds the best value, so everything beyond is on the worse side.
+    on_left = metric.direction == "maximize"
+    text = ", ".join(told)
+    return [
+        note(f"◂ {text}" if on_left else f"{text} ▸", x=low if on_left else high, y=y + 0.2, right=not on_left),
+    ]
 
 
 def _means(row: Row, metric: ObjectiveMetric, *, y: int, style: Style, first: bool) -> list[dict[str, Any]]:
@@ -108,7 +157,7 @@ def _means(row: Row, metric: ObjectiveMetric, *, y: int, style: Style, first: bo
     apart = divergence_text(row.confirmed)
     text = f"mean{' of the others' if apart else ''} {metric.text(tuned.estimate)}{ends}, n = {tuned.n}"
     text += f"<br>{apart}" if apart else ""
-    traces = [_interval_trace(tuned.estimate, tuned.low, tuned.high, y=y, style=style, name=row.label, text=text)]
+    traces = [interval(tuned.estimate, tuned.low, tuned.high, y=y, style=style, name=row.label, text=text)]
     if row.untuned is not None and math.isfinite(row.untuned.estimate):
         traces.append(
             {
@@ -119,7 +168,7 @@ def _means(row: Row, metric: ObjectiveMetric, *, y: int, style: Style, first: bo
                 "showlegend": first,
                 "x": [row.untuned.estimate],
                 "y": [y],
-                "marker": {"color": style.color, "symbol": "circle-open", "size": 10, "line": {"width": 1.5}},
+                "marker": {"color": _UNTUNED, "symbol": "circle-open", "size": 10, "line": {"width": 1.5}},
                 "hovertemplate": f"<b>{row.label}</b> untuned<br>{metric.text(row.untuned.estimate)}<extra></extra>",
             }
         )
@@ -137,48 +186,11 @@ def _seeds_trace(
         "showlegend": False,
         "x": values,
         "y": y - 0.16 + np.zeros(values.size),
-        "marker": {"color": style.faint(0.45), "symbol": style.marker, "size": 6},
+        "marker": {"color": style.faint(SEEN), "symbol": style.marker, "size": 6},
         "text": list(texts),
         "hovertemplate": f"<b>{name}</b>, %{{text}}<br>%{{x:{digits}}}<extra></extra>",
     }
 
 
-def _interval_trace(
-    mean: float, low: float, high: float, *, y: float, style: Style, name: str, text: str
-) -> dict[str, Any]:
-    known = math.isfinite(low) and math.isfinite(high)
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "showlegend": False,
-        "x": [mean],
-        "y": [y],
-        "marker": {"color": style.color, "symbol": style.marker, "size": 10},
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [high - mean if known else 0.0],
-            "arrayminus": [mean - low if known else 0.0],
-            "color": style.color,
-            "thickness": 2,
-            "width": 5,
-        },
-        "hovertemplate": f"<b>{name}</b><br>{text}<extra></extra>",
-    }
-
-
 def _value_axis(title: str, *, share: bool) -> dict[str, Any]:
-    return {"title": title, "tickformat": ".1~%"} if share else {"title": title}
-
-
-def _names_axis(labels: Sequence[str]) -> dict[str, Any]:
-    """Return an axis of names, the first on top."""
-    places = list(range(len(labels)))
-    return {
-        "tickvals": places[::-1],
-        "ticktext": list(labels),
-        "range": [-0.6, len(labels) - 0.4],
-        "showgrid": False,
-        "fixedrange": True,
-    }
+    return {"title": title, "tickformat": ".3~%"} if share else {"title": title}

@@ -9,7 +9,8 @@ import numpy as np
 
 from study.core.search_space import Range, text_of
 from study.report.figures.figure import Figure
-from study.report.figures.style import Style
+from study.report.figures.hyperparameters import trials_axis
+from study.report.figures.style import SEEN, Style
 from study.report.objective_metric import ObjectiveMetric
 from study.report.value_sensitivity import ValueSensitivity
 from study.statistics.sensitivity import to_scale
@@ -38,20 +39,18 @@ def value_figure(
     finite = np.concatenate([each.scores[np.isfinite(each.scores)] for each in found.values()])
     if not finite.size:
         return None
-    low, high = float(finite.min()), float(finite.max())
-    pad = 0.06 * max(high - low, 1e-3)
+    axis, _ = trials_axis(finite, metric)
     traces: list[dict[str, Any]] = []
     for index, (label, each) in enumerate(found.items()):
         aside = _SPREAD * ((index + 0.5) / len(found) - 0.5)
         traces += _traces(name, label, each, metric, look[label], aside=aside)
-    axis: dict[str, Any] = {"title": f"validation {metric.spoken}", "range": [low - 2 * pad, high + 2 * pad]}
     return Figure(
         name=f"sensitivity-{name}",
         title=f"Sensitivity to {name}",
         description=f"Validation result of every trial over its {name}, without diverged trials.",
         traces=traces,
         x=_x_axis(name, axis_of),
-        y=axis | {"tickformat": ".1~%"} if metric.is_share else axis,
+        y=axis,
         height=360,
     )
 
@@ -69,7 +68,7 @@ def _traces(
         "showlegend": each.width is None,
         "x": x,
         "y": each.scores,
-        "marker": {"color": style.faint(0.45), "symbol": style.marker, "size": 6},
+        "marker": {"color": style.faint(SEEN), "symbol": style.marker, "size": 6},
         "customdata": [[number, value] for number, value in zip(each.numbers, values, strict=True)],
         "hovertemplate": f"<b>{label}</b>, trial %{{customdata[0]}}<br>{name} %{{customdata[1]}}<br>"
         f"%{{y:{metric.hover_format}}}<extra></extra>",
@@ -79,13 +78,15 @@ def _traces(
     scores = each.width.envelope_scores
     line = {
         "type": "scatter",
-        "mode": "lines",
+        "mode": "lines+markers",
         "name": label,
         "legendgroup": label,
         "x": _drawn(each.width.envelope_values, each),
         "y": np.where(np.isfinite(scores), scores, np.nan),
         "line": {"color": style.color, "dash": style.dash, "width": 2.2},
+        "marker": {"color": style.color, "symbol": style.marker, "size": 7},
         "hoverinfo": "skip",
+        "meta": {"kind": "envelope"},
     }
     return [points, line]
 

@@ -7,8 +7,23 @@ from dataclasses import dataclass
 
 from study.core.entry_colors import COLORS, color_numbers
 
+# Opacity of the many points of one seed or trial each: fainter ones vanish on a dark page.
+SEEN = 0.75
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-_MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "cross")
+# As many as colors and more: entries of different colors have different markers, for readers in gray.
+_MARKERS = (
+    "circle",
+    "square",
+    "diamond",
+    "triangle-up",
+    "x",
+    "triangle-down",
+    "cross",
+    "star",
+    "pentagon",
+    "triangle-left",
+    "triangle-right",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +51,9 @@ class Style:
 
 
 def styles(optimizers: Sequence[str]) -> list[Style]:
-    """Return the style of each entry; with more entries than colors, those of one color differ in dash and marker.
+    """Return the style of each entry: up to eleven have different markers, and up to eight different colors.
+
+    With more entries than colors, those of one color differ in dash and marker.
 
     Args:
         optimizers: The optimizer's name of each entry.

@@ -16,7 +16,7 @@ from study.core.names import shortened
 from study.core.readable_output import shown
 from study.report.figures.figure import Figure
 
-_DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (8, 3))}
+_DASHES: Mapping[str, Any] = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (8, 3))}
 _MARKERS = {
     "circle": "o",
     "circle-open": "o",
@@ -27,8 +27,15 @@ _MARKERS = {
     "x": "X",
     "x-thin": "x",
     "cross": "P",
+    "star": "*",
+    "pentagon": "p",
+    "triangle-left": "<",
+    "triangle-right": ">",
 }
 _PIXELS_PER_INCH = 100
+_WIDTH = 7.2  # inches
+_LEGEND_FONT = 8  # points
+_LETTER, _HANDLE, _LEGEND_ROW = 0.075, 0.55, 0.2  # widths of a letter and of a mark, height of a row, in inches
 _LONGEST_LABEL = 60  # bytes
 
 
@@ -40,24 +47,44 @@ def to_svg(figure: Figure) -> str:
 
 
 def _drawn(figure: Figure) -> str:
-    canvas = Canvas(figsize=(7.2, figure.height / _PIXELS_PER_INCH), layout="constrained")
+    traces, y = figure.drawn()
+    canvas = Canvas(figsize=(_WIDTH, figure.height / _PIXELS_PER_INCH), layout="constrained")
     axes = canvas.add_subplot()
-    for trace in figure.traces:
+    for trace in traces:
         if trace.get("visible") == "legendonly":
             continue
         (_bars if trace["type"] == "bar" else _scatter)(axes, trace)
     _axis(axes, figure.x, "x")
-    _axis(axes, figure.y, "y")
-    for note in (figure.extra or {}).get("annotations", ()):
-        vertical = "top" if note["yanchor"] == "top" else "bottom"
-        axes.annotate(note["text"], (note["x"], note["y"]), ha="center", va=vertical, fontsize=8)
+    _axis(axes, y, "y")
+    for remark in (figure.extra or {}).get("annotations", ()):
+        vertical = "top" if remark["yanchor"] == "top" else "bottom"
+        side = remark.get("xanchor", "center")
+        axes.annotate(remark["text"], (remark["x"], remark["y"]), ha=side, va=vertical, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    handles, labels = axes.get_legend_handles_labels()
-    if labels:
-        canvas.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False, fontsize=8)
+    _legend(canvas, axes)
     text = io.StringIO()
     canvas.savefig(text, format="svg", metadata={"Date": None, "Title": figure.title})
     return shown(text.getvalue())
+
+
+def _legend(canvas: Canvas, axes: Any) -> None:
+    """Draw the legend above the axes, in as many columns as fit, and make the picture higher by its rows."""
+    handles, labels = axes.get_legend_handles_labels()
+    if not labels:
+        return
+    width = _HANDLE + _LETTER * max(map(len, labels))
+    n_columns = max(1, min(len(labels), int(_WIDTH / width)))
+    n_rows = -(-len(labels) // n_columns)
+    canvas.set_figheight(canvas.get_figheight() + _LEGEND_ROW * n_rows)
+    canvas.legend(
+        handles,
+        labels,
+        loc="outside upper left",
+        ncols=n_columns,
+        frameon=False,
+        fontsize=_LEGEND_FONT,
+        columnspacing=1,
+    )
 
 
 def _scatter(axes: Any, trace: Mapping[str, Any]) -> None:
@@ -71,9 +98,11 @@ def _scatter(axes: Any, trace: Mapping[str, Any]) -> None:
     symbol = marker.get("symbol", "circle")
     color = _color(line["color"] if with_line else marker["color"])
     step = {"drawstyle": "steps-post"} if line.get("shape") == "hv" else {}
+    most = marker.get("maxdisplayed")
     axes.plot(
         x,
         y,
+        markevery=None if most is None else max(1, -(-x.size // most)),
         label=label,
         color=color,
         linestyle=_DASHES[line.get("dash", "solid")] if with_line else "none",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from jinja2.utils import htmlsafe_json_dumps
-from markupsafe import Markup
-from plotly.io.json import to_json_plotly
-from plotly.offline import get_plotlyjs
+from datetime import UTC, datetime
 
 from study.report.across_workloads import AcrossWorkloads, sentence, workloads_figures
 from study.report.comparison import Comparison
+from study.report.html.figure_data import figure_data
+from study.report.html.live_state import LiveState
 from study.report.html.sections import sections
 from study.report.html.tables import ranks_table
 from study.report.html.templates import fill_template
@@ -36,11 +34,17 @@ class ReportOrigin:
     def link(self, experiment: str) -> str:
         """Return a link to a run of an experiment, with `{}` for its id."""
         base = self.ui.rstrip("/").replace("{", "%7B").replace("}", "%7D")
-        return f"{base}/#/experiments/{self.experiment_ids.get(experiment, '0')}/runs/{{}}"
+        return (
+            f"{base}/#/experiments/{self.experiment_ids.get(experiment, '0')}/runs/{{}}?workflowType=machine_learning"
+        )
 
 
 def render(
-    comparisons: Sequence[Comparison], *, origin: ReportOrigin, workloads: AcrossWorkloads | None = None
+    comparisons: Sequence[Comparison],
+    *,
+    origin: ReportOrigin,
+    workloads: AcrossWorkloads | None = None,
+    live: LiveState | None = None,
 ) -> str:
     """Return the page as HTML.
 
@@ -48,6 +52,7 @@ def render(
         comparisons: One for each experiment.
         origin: The origin of the page.
         workloads: The comparison across the experiments; default None: without it.
+        live: The state of the studies, for a page that follows them; default None: a page for keeping.
     """
     experiments = [
         sections(
@@ -74,6 +79,21 @@ def render(
         experiments=experiments,
         ranking=ranking,
         origin=origin,
-        figures=htmlsafe_json_dumps(specs, dumps=to_json_plotly),
-        plotly=Markup(get_plotlyjs()),
+        figures=figure_data(specs),
+        live=live,
     )
+
+
+def render_waiting(names: Sequence[str], *, live: LiveState) -> str:
+    """Return the page of experiments in which no trial has begun; it waits for the first one.
+
+    Args:
+        names: Names of the experiments.
+        live: The state of the studies.
+    """
+    return fill_template("report/html/waiting.html.j2", names=names, live=live)
+
+
+def time_text() -> str:
+    """Return the present time as pages show it."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,4 +1,4 @@
-"""Contents of the table of all pairs: claim, difference, seeds, and the price of the open ones."""
+"""Contents of the tables of pairs: those of the candidate, and all with the price of the open ones."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from study.report.comparison import Comparison
 from study.report.decision_text import duration_text, level_text
-from study.report.html.tables import Column, ReportTable, RowHeading
+from study.report.html.tables import Column, ReportTable, RowHeading, entry_heading
 from study.report.pair_prices import PairPrice
 from study.report.pairing import Outcome
 from study.statistics.intervals import MIN_SEEDS
 from study.statistics.sequential import DecidedPairs, PairDecision
+from study.statistics.winner import is_testable
 
 
 def pairs_table(comparison: Comparison) -> ReportTable | None:
@@ -23,10 +24,9 @@ def pairs_table(comparison: Comparison) -> ReportTable | None:
     decided = outcome.decisions
     if decided is None or not any(pair.n_units >= MIN_SEEDS for pair in decided.pairs):
         return None
-    pairs = _sorted(decided)
+    pairs = _sorted(decided, [comparison.places[label] for label in outcome.labels])
     turned = [_turned(outcome, pair) for pair in pairs]
-    # Of a pair with an entry that is ruled out, nothing more is claimed: its interval would say more than the answer.
-    silent = [pair.claim == "open" and bool({pair.first, pair.second} & decided.ruled_out) for pair in pairs]
+    silent = [outcome.silence(pair) for pair in pairs]
     spans = [metric.change_span(low, high) for *_, low, high in turned]
     columns: list[Column] = [
         ("answer", "text", [_claim(comparison, pair) for pair in pairs]),
@@ -49,13 +49,74 @@ def pairs_table(comparison: Comparison) -> ReportTable | None:
     )
 
 
-def _sorted(decided: DecidedPairs) -> list[PairDecision]:
-    """Return the pairs: those that decide who is best first, and of them the open ones."""
-    order = {"open": 0, "equal": 1}
-    return sorted(
-        decided.pairs,
-        key=lambda pair: (bool({pair.first, pair.second} & decided.ruled_out), order.get(pair.claim, 2)),
+def differences_table(comparison: Comparison) -> ReportTable | None:
+    """Return the candidate's paired differences; None without differences."""
+    outcome, metric = comparison.outcome, comparison.experiment.metric
+    verdict = outcome.verdict
+    if verdict is None or not is_testable(verdict):
+        return None
+    found = sorted(verdict.differences, key=lambda each: comparison.places[outcome.labels[each.other]])
+    labels = [outcome.labels[each.other] for each in found]
+    silent = [outcome.silence(outcome.pair_of(verdict.candidate, each.other)) for each in found]
+    significant = [
+        why or ("no" if each.other in verdict.tied else "worse" if each.other in verdict.better else "better")
+        for each, why in zip(found, silent, strict=True)
+    ]
+    spans = [metric.change_span(each.low_holm, each.high_holm) for each in found]
+    units = f"{verdict.n_seeds} shared {outcome.units_text}" if len(outcome.looks) == 1 else "the seeds of each pair"
+    return ReportTable(
+        caption=f"Over {units}; positive favors {outcome.candidate}",
+        subject=f"{outcome.candidate} against",
+        headings=[entry_heading(label, comparison.look[label]) for label in labels],
+        columns=[
+            ("mean difference", "strong", [metric.change(each.mean) for each in found]),
+            (f"{level_text(outcome)} interval", "number", _unless(silent, spans)),
+            ("adjusted p", "number", _unless(silent, [_p(each.p_holm) for each in found])),
+            (f"{outcome.units_text} won", "number", [_won(comparison, each.other) for each in found]),
+            ("significant difference", "text", significant),
+        ],
+        notes=_difference_notes(comparison),
     )
+
+
+def _difference_notes(comparison: Comparison) -> list[str]:
+    outcome = comparison.outcome
+    assert outcome.verdict is not None
+    n = len(outcome.labels)
+    looks = " and for the looks" if len(outcome.looks) > 1 else ""
+    told = [f"p is that of a two-sided paired t test{', adjusted for the looks' if looks else ''}."]
+    if n > 2:
+        told = [
+            f"p is that of a two-sided paired t test, adjusted by Holm for all {n * (n - 1) // 2} pairs{looks}; where "
+            f"{outcome.candidate} leads every other and that is smaller, the largest p of its own tests."
+        ]
+    if any(each.low_holm == 0 < each.high_holm or each.high_holm == 0 for each in outcome.verdict.differences):
+        told.append("An end above or below 0: the sign is significant, and the tests say no more.")
+    split = comparison.experiment.metric.confirmed_on
+    won = (
+        f"{outcome.units_text.capitalize()} won: those under which {outcome.candidate} has the better {split} result."
+    )
+    return [*told, won]
+
+
+def _won(comparison: Comparison, other: int) -> str:
+    """Return the seeds under which the candidate is better, such as `3 of 5, 1 tied`."""
+    outcome, sign = comparison.outcome, comparison.experiment.metric.sign
+    assert outcome.verdict is not None
+    mine, theirs, _ = outcome.pair_scores(outcome.verdict.candidate, other)
+    ahead = sign * (mine - theirs)
+    n_tied = int((ahead == 0).sum())
+    return f"{int((ahead > 0).sum())} of {ahead.size}" + (f", {n_tied} tied" if n_tied else "")
+
+
+def _sorted(decided: DecidedPairs, places: Sequence[int]) -> list[PairDecision]:
+    """Return the pairs: first the open ones of entries that can be the best, then all in the page's order."""
+
+    def key(pair: PairDecision) -> tuple[bool, list[int]]:
+        is_open = pair.claim == "open" and not {pair.first, pair.second} & decided.ruled_out
+        return not is_open, sorted((places[pair.first], places[pair.second]))
+
+    return sorted(decided.pairs, key=key)
 
 
 def _costs(comparison: Comparison, pairs: Sequence[PairDecision]) -> list[PairPrice | None]:
@@ -63,14 +124,6 @@ def _costs(comparison: Comparison, pairs: Sequence[PairDecision]) -> list[PairPr
     labels = comparison.outcome.labels
     priced = {(each.first, each.second): each for each in comparison.prices if each.matters}
     return [priced.get((labels[pair.first], labels[pair.second])) for pair in pairs]
-
-
-def _unless(silent: Sequence[bool], texts: Sequence[str]) -> list[str]:
-    return ["" if is_silent else text for is_silent, text in zip(silent, texts, strict=True)]
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _turned(outcome: Outcome, pair: PairDecision) -> tuple[str, str, float, float, float]:
@@ -89,11 +142,7 @@ def _claim(comparison: Comparison, pair: PairDecision) -> str:
         return f"{better} is better{', by less than the margin' if pair.within_margin else ''}"
     if pair.claim == "equal" and outcome.margin is not None:
         return f"equal within {metric.change(outcome.margin, signed=False)}"
-    why = "; one has diverged" if pair.equality == "one diverged" else ""
-    ruled_out = sorted({pair.first, pair.second} & outcome.decisions.ruled_out)
-    if not ruled_out:
-        return f"open{why}"
-    return f"not decided: {' and '.join(outcome.labels[index] for index in ruled_out)} cannot be the best"
+    return outcome.silence(pair) or f"open{'; one has diverged' if pair.equality == 'one diverged' else ''}"
 
 
 def _seeds(cost: PairPrice | None) -> str:
@@ -133,3 +182,11 @@ def _notes(comparison: Comparison, *, has_price: bool) -> list[str]:
             "probability, from the mean and the spread of the differences so far."
         )
     return told
+
+
+def _unless(silent: Sequence[str], texts: Sequence[str]) -> list[str]:
+    return ["" if is_silent else text for is_silent, text in zip(silent, texts, strict=True)]
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -13,19 +13,19 @@ from study.report.across_workloads import TAU_MAX, AcrossWorkloads
 from study.report.caveats import length
 from study.report.comparison import Comparison
 from study.report.confirmed import divergence_text
-from study.report.curve_data import TimesToTarget
-from study.report.decision_text import level_text
+from study.report.curve_data import LEAST_SECONDS, shares_time
 from study.report.early_stops import epochs_text
+from study.report.figures.style import Style
 from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.summary_rows import Row
 from study.statistics.intervals import MIN_SEEDS, Interval
-from study.statistics.sensitivity import Sensitivity
-from study.statistics.winner import is_testable
 
 # A line of code or a note.
 CellLine = tuple[Literal["code", "note"], str]
 # Heading, kind and cells of a column; a strong number is bold, and a cell of the kind `lines` holds several lines.
 Column = tuple[str, Literal["text", "number", "strong", "code", "lines"], Sequence[str | int | Sequence[CellLine]]]
+
+_MOST_CONFIGURATIONS = 5  # of several studies, in one cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,7 @@ class RowHeading:
     Attributes:
         label: Its text.
         color: Color of the entry in the figures; default: without.
+        marker: Plotly's name of the entry's marker in the figures; default: a circle.
         runs: Addresses of MLflow's pages, by run; default: none.
         note: A note beside the text; default: none.
         is_winner: Whether the row is the winner's; default False.
@@ -42,6 +43,7 @@ class RowHeading:
 
     label: str
     color: str = ""
+    marker: str = "circle"
     runs: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     is_winner: bool = False
@@ -68,6 +70,17 @@ class ReportTable:
     notes: Sequence[str] = ()
 
 
+def entry_heading(label: str, style: Style, *, note: str = "") -> RowHeading:
+    """Return the heading of an entry's row, with the mark that the entry has in figures.
+
+    Args:
+        label: The label.
+        style: The style in the figures.
+        note: A note beside the label; default: none.
+    """
+    return RowHeading(label=label, color=style.color, marker=style.marker, note=note)
+
+
 def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
     """Return the summary table.
 
@@ -75,29 +88,25 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
         comparison: The comparison.
         link: A link to a run, with `{}` for its id.
     """
-    metric, look, rows = comparison.experiment.metric, comparison.look, comparison.rows
-    diverged: Column = ("means without diverged confirmations", "lines", [_apart(row) for row in rows])
+    metric, rows = comparison.experiment.metric, comparison.rows
+    diverged: Column = ("diverged confirmations", "lines", [_apart(row) for row in rows])
     pruned: Column = ("pruned", "number", [row.states.get("pruned", 0) for row in rows])
     epochs: Column = ("epochs", "number", [epochs_text(row.epochs) if row.epochs else "" for row in rows])
     over_studies: Column = ("over studies", "number", [_interval(row.over_studies, metric) for row in rows])
+    chosen: Column = (f"validation {metric.spoken}", "number", [_validation(row, metric) for row in rows])
+    seconds: Column = ("training, s/trial", "number", [_seconds(row.seconds_per_trial) for row in rows])
     return ReportTable(
-        caption=f"Mean {metric.confirmed_on} result over n confirmation seeds, the best first.",
+        caption=f"Mean {metric.confirmed_on} result over n confirmation seeds, in the order of the mean validation "
+        "result over the same confirmations.",
         subject="optimizer",
-        headings=[
-            RowHeading(
-                label=row.label,
-                color=look[row.label].color,
-                runs={run_id: link.format(run_id) for run_id in row.run_ids},
-                note="not ended" if row.running else "",
-                is_winner=row.label == comparison.answer.winner,
-            )
-            for row in rows
-        ],
-        columns=[
+        headings=[_summary_heading(row, comparison, link=link) for row in rows],
+        columns=_filled(
+            # Without a test split, the compared results are those of validation.
+            *([chosen] if metric.confirmed_on == "test" else []),
             (metric.confirmed_spoken, "strong", [_mean(row.tuned, metric) for row in rows]),
             ("95 % interval", "number", [_span(row.tuned, metric) for row in rows]),
-            *([over_studies] if any(row.over_studies for row in rows) else []),
-            *([diverged] if any(_apart(row) for row in rows) else []),
+            over_studies,
+            diverged,
             ("n", "number", [row.tuned.n if row.tuned else "" for row in rows]),
             ("untuned", "number", [_mean(row.untuned, metric) for row in rows]),
             ("gain, points" if metric.is_share else "gain", "number", [_gain(row, metric) for row in rows]),
@@ -105,12 +114,32 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
             ("trials", "number", [_trials(row) for row in rows]),
             ("diverged trials", "number", [row.states.get("diverged", 0) for row in rows]),
             *([pruned] if any(row.states.get("pruned") for row in rows) else []),
-            *([epochs] if any(row.epochs for row in rows) else []),
-            ("s/trial", "number", [_seconds(row) for row in rows]),
+            epochs,
+            *([seconds] if _is_measured([row.seconds_per_trial for row in rows]) else []),
             ("state", "number", [_bytes(row.state_bytes) for row in rows]),
-        ],
+        ),
         notes=_summary_notes(comparison),
     )
+
+
+def _summary_heading(row: Row, comparison: Comparison, *, link: str) -> RowHeading:
+    return replace(
+        entry_heading(row.label, comparison.look[row.label], note="not ended" if row.running else ""),
+        runs={run_id: link.format(run_id) for run_id in row.run_ids},
+        is_winner=row.label == comparison.answer.winner,
+    )
+
+
+def _filled(*columns: Column) -> list[Column]:
+    """Return the columns that say something."""
+    return [(title, kind, cells) for title, kind, cells in columns if any(cell not in ("", []) for cell in cells)]
+
+
+def _validation(row: Row, metric: ObjectiveMetric) -> str:
+    """Return the mean that decides the order; before any confirmation, the best trial's result, which then does."""
+    if row.validation is not None:
+        return metric.text(row.validation)
+    return "" if row.search_best is None else f"{metric.text(row.search_best)} (best trial)"
 
 
 def _summary_notes(comparison: Comparison) -> list[str]:
@@ -122,9 +151,10 @@ def _summary_notes(comparison: Comparison) -> list[str]:
         if some
         else f"There is no interval with fewer than {MIN_SEEDS} seeds.",
         "Gain: the tuned mean against the untuned one, positive where tuning helped; it has no interval.",
-        "Seconds of a trial are the median of training, compilation and evaluation together; state is the size of "
-        "the optimizer's state.",
+        _seconds_note(comparison),
     ]
+    if any(row.state_bytes is not None for row in comparison.rows):
+        told.append("State: the size of the optimizer's state.")
     if any(row.epochs for row in comparison.rows):
         told.append(
             "Epochs: the median over the confirmations, with the fewest and the most; a training may stop early."
@@ -138,128 +168,50 @@ def _summary_notes(comparison: Comparison) -> list[str]:
         told.insert(1, f"{text}over studies includes the luck of the search.")
     if any(_apart(row) for row in comparison.rows):
         counted = (
-            f"The order and the gain count a diverged confirmation as {metric.text(metric.worst)}"
+            f"The mean validation {metric.spoken}, which is the order, and the gain count a diverged confirmation as "
+            f"{metric.text(metric.worst)}"
             if metric.is_share
-            else "An optimizer with a diverged confirmation comes last and has no gain"
+            else "An optimizer with a diverged confirmation comes after the others with confirmations and has no gain"
         )
-        told.append(f"{counted}; the means leave it out.")
+        told.append(f"{counted}; the other means leave it out.")
     return told
 
 
-def differences_table(comparison: Comparison) -> ReportTable | None:
-    """Return the candidate's paired differences; None without differences."""
-    outcome, metric, look = comparison.outcome, comparison.experiment.metric, comparison.look
-    verdict = outcome.verdict
-    if verdict is None or not is_testable(verdict):
-        return None
-    found = sorted(verdict.differences, key=lambda each: each.mean)
-    labels = [outcome.labels[each.other] for each in found]
-    significant = [
-        "no" if each.other in verdict.tied else "worse" if each.other in verdict.better else "better" for each in found
-    ]
-    units = f"{verdict.n_seeds} shared {outcome.units_text}" if len(outcome.looks) == 1 else "the seeds of each pair"
-    return ReportTable(
-        caption=f"Over {units}; positive favors {outcome.candidate}",
-        subject=f"{outcome.candidate} against",
-        headings=[RowHeading(label=label, color=look[label].color) for label in labels],
-        columns=[
-            ("mean difference", "strong", [metric.change(each.mean) for each in found]),
-            (
-                f"{level_text(outcome)} interval",
-                "number",
-                [metric.change_span(each.low_holm, each.high_holm) for each in found],
-            ),
-            ("adjusted p", "number", ["< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}" for each in found]),
-            (f"{outcome.units_text} won", "number", [_won(comparison, each.other) for each in found]),
-            ("significant difference", "text", significant),
-        ],
-        notes=_difference_notes(comparison),
-    )
-
-
-def _difference_notes(comparison: Comparison) -> list[str]:
-    outcome = comparison.outcome
-    assert outcome.verdict is not None
-    n = len(outcome.labels)
-    looks = " and for the looks" if len(outcome.looks) > 1 else ""
-    told = [f"p is that of a two-sided paired t test{', adjusted for the looks' if looks else ''}."]
-    if n > 2:
-        told = [
-            f"p is that of a two-sided paired t test, adjusted by Holm for all {n * (n - 1) // 2} pairs{looks}; where "
-            f"{outcome.candidate} leads every other and that is smaller, the largest p of its own tests."
-        ]
-    if any(each.low_holm == 0 < each.high_holm or each.high_holm == 0 for each in outcome.verdict.differences):
-        told.append("An end above or below 0: the sign is significant, and the tests say no more.")
-    split = comparison.experiment.metric.confirmed_on
-    won = (
-        f"{outcome.units_text.capitalize()} won: those under which {outcome.candidate} has the better {split} result."
-    )
-    return [*told, won]
-
-
-def _won(comparison: Comparison, other: int) -> str:
-    """Return the seeds under which the candidate is better, such as `3 of 5, 1 tied`."""
-    outcome, sign = comparison.outcome, comparison.experiment.metric.sign
-    assert outcome.verdict is not None
-    mine, theirs, _ = outcome.pair_scores(outcome.verdict.candidate, other)
-    ahead = sign * (mine - theirs)
-    n_tied = int((ahead == 0).sum())
-    return f"{int((ahead > 0).sum())} of {ahead.size}" + (f", {n_tied} tied" if n_tied else "")
-
-
-def sensitivity_table(comparison: Comparison) -> ReportTable | None:
-    """Return the widths of the regions of good learning rates; None without an estimate."""
-    found = [
-        (label, each, each.sensitivity) for label, each in comparison.rates.items() if each.sensitivity is not None
-    ]
-    if not found:
-        return None
-    found.sort(key=lambda item: -item[2].width_decades)
-    widths = [width for _, _, width in found]
-    metric = comparison.experiment.metric
-    point = "one point" if metric.is_share else "one percent"
-    return ReportTable(
-        caption=f"Learning rates at which the {envelope(metric)} envelope is within {point} of its best.",
-        subject="optimizer",
-        headings=[RowHeading(label=label, color=comparison.look[label].color) for label, _, _ in found],
-        columns=[
-            ("width, decades", "strong", [_width(width) for width in widths]),
-            ("from", "number", [f"{'≤ ' if width.open_low else ''}{width.low:.2g}" for width in widths]),
-            ("to", "number", [f"{'≥ ' if width.open_high else ''}{width.high:.2g}" for width in widths]),
-            ("diverged", "number", [f"{int(each.diverged.sum())} of {each.rates.size}" for _, each, _ in found]),
-        ],
-    )
-
-
-def envelope(metric: ObjectiveMetric) -> str:
-    """Return the side on which the envelope of trials lies: `upper` where larger is better, else `lower`."""
-    return "upper" if metric.direction == "maximize" else "lower"
+def _seconds_note(comparison: Comparison) -> str:
+    seconds = [row.seconds_per_trial for row in comparison.rows]
+    if not any(each is not None for each in seconds):
+        return "The seconds of training are not recorded."
+    shared = shares_time(comparison.experiment)
+    if not _is_measured(seconds):
+        return (
+            f"Training takes less than a second a trial, which is too little to compare.{f' {shared}' * bool(shared)}"
+        )
+    told = "Seconds of training are the median over the trials, without compilation and evaluation; below one second "
+    return f"{told}they are not compared.{f' {shared}' * bool(shared)}"
 
 
 def target_table(comparison: Comparison) -> ReportTable | None:
     """Return the times to the target; None without a target."""
     if not comparison.targets:
         return None
-
-    def key(item: tuple[str, TimesToTarget]) -> tuple[float, float, str]:
-        return item[1].median_steps, -item[1].n_met, item[0]
-
-    found = dict(sorted(comparison.targets.items(), key=key))
+    found = comparison.targets
+    seconds: Column = ("median seconds", "number", [_seconds(each.median_seconds) for each in found.values()])
     return ReportTable(
         caption="A seed that never meets the target counts as infinitely late; never: half of the seeds or more.",
         subject="optimizer",
-        headings=[RowHeading(label=label, color=comparison.look[label].color) for label in found],
+        headings=[entry_heading(label, comparison.look[label]) for label in found],
         columns=[
             ("seeds that met it", "number", [f"{each.n_met} of {each.steps.size}" for each in found.values()]),
             ("median steps", "strong", [_time(each.median_steps, ".0f") for each in found.values()]),
-            ("median seconds", "number", [_time(each.median_seconds, ".3g") for each in found.values()]),
+            *([seconds] if _is_measured([each.median_seconds for each in found.values()]) else []),
         ],
     )
 
 
 def studies_table(comparison: Comparison, *, link: str) -> ReportTable:
     """Return the settings, seeds and data of each study."""
-    studies, records = comparison.experiment.studies, comparison.experiment.records
+    studies = comparison.studies
+    records = [study.record for study in studies]
     digests = comparison.experiment.digests
 
     def params(key: str) -> list[str]:
@@ -346,18 +298,29 @@ def _trials(row: Row) -> str:
     return f"{row.n_trials}" if row.n_trials == row.n_planned else f"{row.n_trials}/{row.n_planned}"
 
 
-def _seconds(row: Row) -> str:
-    return "" if row.seconds_per_trial is None else f"{row.seconds_per_trial:.3g}"
+def _is_measured(seconds: Sequence[float | None]) -> bool:
+    """Return whether some of the seconds are long enough to be compared."""
+    return any(each is not None and math.isfinite(each) and each >= LEAST_SECONDS for each in seconds)
+
+
+def _seconds(seconds: float | None) -> str:
+    """Return seconds, those below what can be compared without their digits."""
+    if seconds is None or not math.isfinite(seconds):
+        return "" if seconds is None else "never"
+    return f"< {LEAST_SECONDS:g}" if seconds < LEAST_SECONDS else f"{seconds:.3g}"
 
 
 def _configurations(row: Row) -> list[CellLine]:
     """Return a line for each study's best configuration, and one for each optimum near an edge."""
     edges = sorted({(edge.argument, edge.edge) for edge in row.edges})
+    n_more = len(row.configuration) - _MOST_CONFIGURATIONS
+    more: list[CellLine] = [("note", f"and {n_more} more, below under the best values")] if n_more > 0 else []
     return [
         *(
             ("code", " ".join(f"{key}={short_number(value)}" for key, value in each.items()))
-            for each in row.configuration
+            for each in row.configuration[:_MOST_CONFIGURATIONS]
         ),
+        *more,
         *(("note", f"{argument} near its {edge} edge") for argument, edge in edges),
     ]
 
@@ -366,10 +329,6 @@ def _bytes(n: float | None) -> str:
     if n is None:
         return ""
     return f"{n:.0f} B" if n < 1e3 else f"{n / 1e3:.3g} kB" if n < 1e6 else f"{n / 1e6:.3g} MB"
-
-
-def _width(found: Sensitivity) -> str:
-    return f"{'at least ' if found.open_low or found.open_high else ''}{found.width_decades:.2f}"
 
 
 def _time(value: float, digits: str) -> str:

@@ -10,6 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from study.core.readable_output import shown
+from study.report.html.figure_data import packed
+from study.report.html.figure_table import figure_table
 
 
 def fill_template(template: str, /, **data: Any) -> str:
@@ -42,7 +44,8 @@ def fill_text_template(template: str, /, **data: Any) -> str:
 def environment() -> Environment:
     """Return the environment of all templates.
 
-    In a template, `source("report/html/page.css")` is the text of a file, and `tojson` makes JSON for a script.
+    In a template, `source("report/html/page.css")` is the text of a file, `packed(text)` a text that a script unpacks,
+    `numbers_of(figure)` its table of numbers, and `tojson` makes JSON for a script.
     """
     made = Environment(
         loader=PackageLoader("study", ""),
@@ -53,6 +56,8 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.globals["source"] = _source
+    made.globals["packed"] = packed
+    made.globals["numbers_of"] = figure_table
     made.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     return made
 

@@ -13,13 +13,14 @@ from mlflow.tracking import MlflowClient
 from study.tracking import mlflow_schema
 from study.tracking.outbox.entries import File, Finish, Log, RunEntry, Start
 from study.tracking.outbox.resumed_run import ResumedStudy, ResumedTrial, forget_outcome, resume_trial
+from study.tracking.packed_tags import all_tags, packed
 
 # The tag with our own key of a run, since MLflow's answer with the run's id may be lost.
 RECORD = "record"
 # The start of keys of runs that are not in the store yet; no id of MLflow starts like this.
 NEW = "new-"
 # Tags that may differ between a run that was cut off and the one that continues it.
-_OF_A_PROCESS = (RECORD, "process")
+_OF_A_PROCESS = (RECORD, "process", mlflow_schema.COLOR)
 # Largest number of metrics that MLflow accepts in one call.
 _METRICS_PER_CALL = 1000
 # Refusals that may pass: not logged in, no rights yet, too slow, too many calls.
@@ -138,7 +139,8 @@ class MlflowWriter:
         found: str = kept.info.run_id
         if has_failed := _has_failed(kept, start):
             forget_outcome(self._client, found)
-        mlflow_schema.log_in_batches(self._client, found, params=[], tags=start.tags)
+        tags = packed(start.tags, recorded=kept.data.tags)
+        mlflow_schema.log_in_batches(self._client, found, params=[], tags=tags)
         self._client.update_run(found, status="RUNNING")
         self._resume(found, start, afresh=has_failed)
         return found
@@ -218,8 +220,9 @@ class MlflowWriter:
 
 def _is_same(run: Run, start: Start) -> bool:
     """Return whether a stored run is the same training as one that starts: same point, seeds and package versions."""
-    tags = {tag.key: tag.value for tag in mlflow_schema.to_tags(start.tags) if tag.key not in _OF_A_PROCESS}
-    return bool(tags.items() <= run.data.tags.items() and _is_at(run, start))
+    own = all_tags({tag.key: tag.value for tag in mlflow_schema.to_tags(start.tags)})
+    tags = {key: value for key, value in own.items() if key not in _OF_A_PROCESS}
+    return bool(tags.items() <= all_tags(run.data.tags).items() and _is_at(run, start))
 
 
 def _has_failed(run: Run, start: Start) -> bool:

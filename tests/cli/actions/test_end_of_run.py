@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from study.cli.actions import end_of_run
-from study.cli.actions.end_of_run import lost_results, n_ended, tell_end, without_result
+from study.cli.actions import end_of_run, overview
+from study.cli.actions.end_of_run import lost_results, n_ended, show_end, without_result
 from study.core.records import StudyRecord
 from study.run import run_study
 
@@ -58,11 +58,15 @@ def test_studies_that_diverged_and_differences_of_an_experiment_are_said(compose
     outcomes = [run_study(config) for config in (lost, kept)]
     assert [outcome.best is None for outcome in outcomes] == [True, False]
     capsys.readouterr()
-    assert tell_end([lost]) is True
-    assert f"  {outcomes[0].name}: none of its 2 trials completed (2 diverged), so it has no result. Train longer" in (
-        capsys.readouterr().out
+    assert show_end([lost]) is True
+    shown = capsys.readouterr().out
+    table, told = (
+        shown.index("| study"),
+        shown.index(f"  {outcomes[0].name}: none of its 2 trials completed (2 diverg"),
     )
-    assert tell_end([kept]) is False
+    assert "so it has no result. Train longer" in shown
+    assert table < told < shown.index("study compare e ") < shown.index("study ui")
+    assert show_end([kept]) is False
     shown = capsys.readouterr().out
     assert "none of its" not in shown  # said of this command's studies alone
     assert f"  Unequal training: The studies trained for different lengths: 2 epochs for {outcomes[0].name}" in shown
@@ -71,7 +75,8 @@ def test_studies_that_diverged_and_differences_of_an_experiment_are_said(compose
 
 def test_trials_of_a_large_experiment_are_not_read(monkeypatch, capsys, compose):
     config = compose()
-    large = replace(record(complete=5), tags={"progress": "2001/2001"}, n_trials=2001)
+    params = {"objective.metric": "val_accuracy", "objective.direction": "auto"}
+    large = replace(record(complete=5), tags={"progress": "2001/2001"}, n_trials=2001, params=params)
     asked = []
 
     def read(*_, trials=True, **__):
@@ -79,6 +84,7 @@ def test_trials_of_a_large_experiment_are_not_read(monkeypatch, capsys, compose)
         return [large]
 
     monkeypatch.setattr(end_of_run, "read_studies", read)
-    assert tell_end([config]) is False
-    assert asked == [False]
-    assert f"study compare {config.experiment_name}: shows cautions" in capsys.readouterr().out
+    monkeypatch.setattr(overview, "read_studies", read)
+    assert show_end([config]) is False
+    assert set(asked) == {False}
+    assert f"too many trials to read here: `study compare {config.experiment_name}`" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from study.core.records import StudyRecord
 
 
 def study(metric, **means):
-    shown = {f"{name}_{part}": value for name, value in means.items() for part in ("mean", "low", "high")}
+    shown = {f"{part}_{name}": value for name, value in means.items() for part in ("mean", "low", "high")}
     return StudyRecord(
         run_id="r", experiment="e", name="sgd", optimizer="sgd", dataset="d", model="m", study_id="s",
         status="FINISHED", n_trials=1, tags={}, params={"objective.metric": metric, "objective.direction": "auto"},
@@ -43,8 +43,8 @@ def test_the_table_shows_divergence_and_no_interval_of_two_seeds(monkeypatch, ca
     made = study("val_accuracy", test_accuracy=0.5)
     diverged = replace(made, metrics={**made.metrics, "n_confirmations_diverged": 2.0, "divergence_rate_high": 0.5069})
     nan = float("nan")
-    two = replace(made, metrics={**made.metrics, "test_accuracy_low": nan, "test_accuracy_high": nan})
-    none = replace(diverged, metrics={**diverged.metrics, "test_accuracy_mean": nan})
+    two = replace(made, metrics={**made.metrics, "low_test_accuracy": nan, "high_test_accuracy": nan})
+    none = replace(diverged, metrics={**diverged.metrics, "mean_test_accuracy": nan})
     monkeypatch.setattr(overview, "read_studies", lambda *_, **__: [diverged, two, none])
     overview.show_studies({("sqlite:///nowhere", "e")})
     shown = capsys.readouterr().out
@@ -65,7 +65,7 @@ def test_the_table_shows_divergence_and_no_interval_of_two_seeds(monkeypatch, ca
 def test_a_study_that_no_living_worker_has_open_is_abandoned(monkeypatch, capsys, status, has_worker, shown):
     recorded = replace(study("val_accuracy"), status=status)
     monkeypatch.setattr(overview, "read_studies", lambda *_, **__: [recorded])
-    monkeypatch.setattr(overview, "_with_worker", lambda _: has_worker)
+    monkeypatch.setattr(overview, "with_worker", lambda _: has_worker)
     overview.show_studies({("sqlite:///nowhere", "e")})
     out = capsys.readouterr().out
     assert f"| {shown} " in out

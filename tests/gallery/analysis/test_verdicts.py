@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 
 from study.gallery.analysis.differences import CorrectedDifference, against_constant, simultaneous
-from study.gallery.analysis.verdicts import ClaimVerdict, all_of, as_well, fact, greater, more_often
+from study.gallery.analysis.verdicts import (
+    MEANINGS,
+    ClaimVerdict,
+    all_of,
+    as_well,
+    fact,
+    greater,
+    in_short,
+    more_often,
+    verdicts_in,
+)
 
 HELD, CONTRADICTED, NOT_SHOWN, INCONCLUSIVE = ClaimVerdict
 
@@ -103,3 +113,42 @@ def test_words_are_not_wrong_more_often_than_claimed():
         found = simultaneous([(scores[0], other) for other in scores[1:]])
         decided += any(greater(each) in (HELD, CONTRADICTED) for each in found)
     assert decided / n <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / n)
+
+
+@pytest.mark.parametrize(
+    ("finding", "words"),
+    [
+        ("The claim held at these rates: a.", [HELD]),
+        ("The claim held, that a: b 1.5. The claim is not shown, that c: d.", [HELD, NOT_SHOWN]),
+        ("The claim is not shown: a (b). Inconclusive, that c: d.", [NOT_SHOWN, INCONCLUSIVE]),
+        ("The claim held: a. The claim held: b.", [HELD]),
+        ("By its mean the claim held: a.", []),
+        ("Inconclusiveness is no verdict.", []),
+        ("", []),
+    ],
+)
+def test_the_verdicts_of_a_finding_are_those_with_which_its_sentences_begin(finding, words):
+    assert list(verdicts_in(finding)) == words
+
+
+@pytest.mark.parametrize(
+    ("finding", "until", "short"),
+    [
+        ("The claim held: a 1.5 is x. More.", "", "A 1.5 is x."),
+        ("The claim held, of b: of 12, 3 are better (paired t); c.", " (paired", "Of 12, 3 are better."),
+        ("Inconclusive: too few seeds.", " (paired", "Too few seeds."),
+        ("Inconclusive", "", ""),
+        ("The claim held: ", "", ""),
+    ],
+)
+def test_a_finding_in_short_is_the_sentence_after_its_verdict(finding, until, short):
+    assert in_short(finding, until=until) == short
+
+
+def test_a_result_that_begins_with_a_name_keeps_it():
+    assert in_short("The claim held: sgd is first.", capital=False) == "sgd is first."
+
+
+def test_every_verdict_has_a_label_and_a_meaning():
+    assert [word.label for word in ClaimVerdict] == ["Held", "Contradicted", "Not shown", "Inconclusive"]
+    assert set(MEANINGS) == set(ClaimVerdict)

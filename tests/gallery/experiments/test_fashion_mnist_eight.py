@@ -23,7 +23,7 @@ def test_both_rankings_stand_side_by_side_and_the_claim_is_judged(eight):
     assert "adagrad (66." in last
     assert "tuned, they are in places 1 and 8 (+1" in last
     assert [picture.name for picture in shown.pictures] == ["loss-shared", "loss-tuned", "validation", "rankings"]
-    assert all(picture.data.startswith(b"<?xml") for picture in shown.pictures)
+    assert all(picture.data.startswith(b"<svg") for picture in shown.pictures)
 
 
 def test_a_claim_that_holds_is_said(make_material):

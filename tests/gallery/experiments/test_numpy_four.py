@@ -87,7 +87,7 @@ def test_pictures_are_drawn_for_the_rankings_and_the_plotted_cost(four):
         "loss-tuned",
         "plotted-cost",
     ]
-    assert all(picture.data.startswith(b"<?xml") for picture in pictures)
+    assert all(picture.data.startswith(b"<svg") for picture in pictures)
 
 
 def test_a_training_of_fewer_passes_leaves_the_claim_open(four):

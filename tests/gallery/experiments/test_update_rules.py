@@ -33,7 +33,7 @@ def test_rules_that_agree_are_found_to(make_material):
     assert "30 steps" in shown.findings[1]
     assert [row[0] for row in shown.tables[0].rows] == ["adam", "sgd"]
     assert shown.tables[0].rows[1][-1] == "0.0e+00"
-    assert shown.pictures[0].data.startswith(b"<?xml")
+    assert shown.pictures[0].data.startswith(b"<svg")
 
 
 def test_where_keras_departs_from_the_papers_stands_beside(make_material):

@@ -1,21 +1,21 @@
 """Drawn ways: what a picture is drawn from, and that each kind of picture shows all of it."""
 
 import html
-import io
 import json
 import re
+import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
-from PIL import Image
 from walked import Walks
 
-from study.gallery.analysis.landscape_walks import detour, last_loss, number
-from study.gallery.figures.animation import animated, frame_steps
+from study.gallery.analysis.landscape_walks import detour, last_loss, number, scene_of
+from study.gallery.figures.animation import animated, moving_steps
 from study.gallery.figures.interactive import interactive
 from study.gallery.figures.paths import OptimizerPath, build_scene, landscape_of, rate_of, still, walked
 from study.report.figures.style import styles
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
@@ -131,27 +131,70 @@ def test_a_still_shows_every_way_together_or_apart(scene):
             assert way.style.color in text
 
 
-def test_an_animation_has_a_frame_for_each_step_and_keeps_the_colors(scene):
-    film = Image.open(io.BytesIO(animated(scene, title="ellipse")))
-    assert film.format == "GIF"
-    assert film.n_frames == 13
-    assert film.info["loop"] == 0
-    frames = []
-    for index in range(film.n_frames):
-        film.seek(index)
-        frames.append(np.asarray(film.convert("RGB"), dtype=int))
-    for way in scene.paths:
-        color = np.round(255 * np.array(to_rgb(way.style.color)))
-        n_pixels = [int(np.all(frame == color, axis=-1).sum()) for frame in frames]
-        assert n_pixels[-1] > n_pixels[0] > 0  # in the legend from the first frame on
+def test_an_animation_moves_each_head_along_its_recorded_path(scene):
+    root = ET.fromstring(animated(scene, title="ellipse"))
+    heads = [node for node in root.iter(f"{SVG}circle") if node.get("class") == "head"]
+    trails = [node for node in root.iter(f"{SVG}path") if node.get("class") == "trail"]
+    assert len(heads) == len(trails) == len(scene.paths)
+    for path, points, head, trail in zip(scene.paths, scene.points, heads, trails, strict=True):
+        assert path.style.color in head.get("style")
+        moves = {node.get("attributeName"): node for node in head.iter(f"{SVG}animate")}
+        x, y = (np.array([float(v) for v in moves[name].get("values").split(";")]) for name in ("cx", "cy"))
+        times = [float(v) for v in moves["cx"].get("keyTimes").split(";")]
+        assert len(x) == len(times) == len(points) + 1  # the last value holds until the next round
+        assert times == sorted(times)
+        assert (times[0], times[-1]) == (0, 1)
+        for placed, recorded in ((x[:-1], points[:, 0]), (-y[:-1], points[:, 1])):  # the axes are linear
+            assert np.corrcoef(placed, recorded)[0, 1] > 0.9999
+        assert (head.get("cx"), head.get("cy")) == (f"{x[-1]:.1f}", f"{y[-1]:.1f}")
+        assert trail.get("d").count("L") == len(points) - 1
 
 
-def test_frames_are_few_however_many_steps():
-    assert frame_steps(3) == [0, 1, 2, 3]
-    many = frame_steps(1000)
-    assert len(many) == 60
+def test_a_trail_is_hidden_at_first_and_whole_at_last(scene):
+    root = ET.fromstring(animated(scene))
+    for trail in root.iter(f"{SVG}path"):
+        if trail.get("class") == "trail":
+            (move,) = trail
+            offsets = [float(value) for value in move.get("values").split(";")]
+            dash, gap = map(float, trail.get("stroke-dasharray").split())
+            assert offsets[0] == pytest.approx(dash, abs=0.11)
+            assert offsets[-1] == 0
+            assert gap > dash
+            assert trail.get("stroke-dashoffset") == "0"  # whole where nothing moves
+
+
+def test_an_animation_is_still_for_those_who_ask_for_it_and_dark_on_a_dark_page(scene):
+    svg = animated(scene).decode()
+    assert (
+        "@media (prefers-reduced-motion:reduce){.trail{stroke-dasharray:none!important}.head,.clock{display:none}}"
+        in svg
+    )
+    assert "@media (prefers-color-scheme:dark)" in svg
+    assert "step 0 to 12" in svg
+    assert animated(scene) == animated(scene)
+
+
+def test_a_way_without_a_step_is_animated_too(walks):
+    way = path(np.zeros((1, 2)))
+    root = ET.fromstring(animated(build_scene(landscape_of(walks.configs["sgd-ellipse"]), [way])))
+    assert not list(root.iter(f"{SVG}animate"))
+
+
+def test_a_long_path_has_few_points_in_the_file():
+    assert moving_steps(3) == [0, 1, 2, 3]
+    many = moving_steps(1000)
+    assert len(many) == 200
     assert (many[0], many[-1]) == (0, 1000)
-    assert frame_steps(0) == [0]
+    assert moving_steps(0) == [0]
+
+
+def test_no_two_optimizers_of_a_landscape_have_one_color():
+    made = Walks("some", n_steps=3)
+    for name in ("momentum", "adadelta", "adam", "sgd"):
+        made.add(name, "ellipse", [{}], learning_rate=0.1)
+    material = made.material()
+    colors = [each.style.color for each in scene_of(material, list(material.experiment.studies)).paths]
+    assert len(set(colors)) == 4
 
 
 def test_the_page_needs_nothing_but_itself(scene):

@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import numpy as np
+
 from study.report.comparison import compare
 
 
@@ -18,3 +20,40 @@ def test_small_losses_keep_their_digits_in_hovers(planted):
     found = compare(replace(planted, metric=metric))
     curves = [trace["hovertemplate"] for trace in found.figures["tuning"].traces if "hovertemplate" in trace]
     assert all("%{y:.4g}" in text for text in curves)
+
+
+def notes_of(figure):
+    return [note["text"] for note in (figure.extra or {}).get("annotations", ())]
+
+
+def test_what_lies_outside_of_the_frame_is_named_with_its_value_and_stays_in_the_data(make_study, make_experiment):
+    near = [0.95, 0.951, 0.949, 0.952, 0.95]
+    studies = [
+        make_study("adam", near, untuned=[0.41] * 5, validation=0.95),
+        make_study("nadam", near, untuned=[0.949] * 5, validation=0.94),
+        make_study("sgd", [0.5, 0.51, 0.5, 0.49, 0.5], validation=0.5),
+    ]
+    first, *others = studies[1].confirmations
+    studies[1] = replace(studies[1], confirmations=(replace(first, state="diverged"), *others))
+    figure = compare(make_experiment(*studies)).figures["results"]
+    low, _ = figure.x["range"]
+    assert low > 0.9
+    told = {note.split("◂ ")[1] for note in notes_of(figure)}
+    assert told == {"untuned 41.00\u00a0%", "1 seed 0.00\u00a0%", "mean 50.00\u00a0% (5 seeds)"}
+    values = np.concatenate([np.asarray(trace["x"]) for trace in figure.traces])
+    assert {0.0, 0.41, 0.5} <= set(values.round(4))
+
+
+def test_of_a_loss_the_far_ones_are_named_on_the_right(make_study, make_experiment, planted):
+    studies = [make_study(name, [at, 1.01 * at, 0.99 * at]) for name, at in (("adam", 0.1), ("sgd", 0.9))]
+    experiment = make_experiment(*studies)
+    metric = replace(planted.metric, is_share=False, direction="minimize")
+    figure = compare(replace(experiment, metric=metric)).figures["results"]
+    assert notes_of(figure) == ["mean 0.9 (3 seeds) ▸"]
+    assert figure.x["range"][1] < 0.2
+
+
+def test_without_anything_far_there_is_no_note(planted):
+    assert notes_of(compare(planted).figures["differences"]) == []
+    low, high = compare(planted).figures["results"].x["range"]
+    assert low < 0.8 < 0.82 < high

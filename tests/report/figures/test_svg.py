@@ -2,6 +2,7 @@
 
 import matplotlib
 import pytest
+from matplotlib.figure import Figure as Canvas
 
 from study.gallery.figures.drawing import new_figure
 from study.gallery.figures.drawing import to_svg as drawn_svg
@@ -52,3 +53,20 @@ def test_long_names_leave_room_for_the_picture_and_stay_distinct(length):
     y = {"title": "u", "tickvals": [1.0, 2.0], "ticktext": names}
     picture = to_svg(Figure(name="x", title="X", description="x", traces=traces, x={"title": "t"}, y=y))
     assert len(picture) < 100_000  # Matplotlib warns, which fails here, if the labels are longer than the picture
+
+
+@pytest.mark.parametrize("n_entries", [2, 8, 20])
+def test_the_legend_is_above_the_axes_and_leaves_them_their_height(n_entries, monkeypatch):
+    canvases = []
+    monkeypatch.setattr(
+        "study.report.figures.svg.Canvas", lambda **kwargs: canvases.append(Canvas(**kwargs)) or canvases[-1]
+    )
+    traces = [{**LINE, "name": f"adam-weight_decay=0.{index:03d}"} for index in range(n_entries)]
+    to_svg(Figure(name="x", title="X", description="x", traces=traces, x={"title": "t"}, y={"title": "u"}, height=400))
+    (canvas,) = canvases
+    (axes,) = canvas.axes
+    (legend,) = canvas.legends
+    drawn = legend.get_window_extent()
+    assert drawn.y0 >= axes.get_window_extent().y1
+    assert drawn.x1 <= canvas.bbox.x1
+    assert axes.get_window_extent().height > 0.6 * 400

@@ -1,104 +1,32 @@
 """The page in a real Chromium, asked through chromedriver's HTTP interface: `pytest -m browser`."""
 
-import contextlib
-import json
-import socket
-import subprocess
-import time
-import urllib.error
-import urllib.request
+import threading
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from study.cli.actions.live_page import LivePage, MadePage
+from study.cli.actions.page_server import PageServer
+from study.core.errors import StoreError
 from study.report.comparison import compare
+from study.report.html.live_state import LiveState
 from study.report.html.page import ReportOrigin, render
+from tests.chromium import chromium
 
 pytestmark = pytest.mark.browser
 
 ORIGIN = ReportOrigin(
     command="study compare", ui="http://127.0.0.1:5000", experiment_ids={"tiny-mlp": "7"}, made="today"
 )
+ENTER = "\ue007"
+# Elements that reach beyond the window, and that no box around them scrolls.
+CUT = """[...document.querySelectorAll("main *, header *, nav *, footer *")].filter(
+    (each) => each.getClientRects().length && !each.closest(".scroll, pre, svg, .modebar")
+        && each.getBoundingClientRect().right > innerWidth + 1
+).map((each) => each.outerHTML.slice(0, 80))"""
+TABLE = "document.querySelector('table.trials')"
 PLOT = "document.querySelector('[data-figure=validation-steps]')"
-
-
-class Chromium:
-    def __init__(self, session):
-        self._session = session
-
-    def open(self, path, *, width, dark):
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self.cdp("Emulation.setEmulatedMedia", features=scheme)
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-        self.cdp("Emulation.setDeviceMetricsOverride", **size)
-        _post(f"{self._session}/url", {"url": path.as_uri()})
-        self.wait("document.documentElement.dataset.ready === 'yes'")
-
-    def cdp(self, command, **params):
-        return _post(f"{self._session}/goog/cdp/execute", {"cmd": command, "params": params})
-
-    def ask(self, expression):
-        return _post(f"{self._session}/execute/sync", {"script": f"return {expression};", "args": []})
-
-    def wait(self, expression, *, seconds=30):
-        end = time.monotonic() + seconds
-        while not self.ask(expression):
-            assert time.monotonic() < end, f"never came true: {expression}"
-            time.sleep(0.05)
-
-    def move(self, x, y, *, click=False):
-        steps = [
-            {"type": "pointerMove", "duration": 50, "x": round(x) - 3, "y": round(y) - 1},
-            {"type": "pointerMove", "duration": 50, "x": round(x), "y": round(y)},
-        ]
-        if click:
-            steps += [{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
-        mouse = {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": steps}
-        _post(f"{self._session}/actions", {"actions": [mouse]})
-
-    def errors(self):
-        logged = _post(f"{self._session}/se/log", {"type": "browser"})
-        return [entry["message"] for entry in logged if entry["level"] in ("SEVERE", "WARNING")]
-
-
-@contextlib.contextmanager
-def chromium(folder):
-    """Start a driver and a browser whose profile is in a folder, and end both."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    driver = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        base = f"http://127.0.0.1:{port}"
-        _wait_for(base)
-        arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        options = {"args": [*arguments, f"--user-data-dir={folder}"]}
-        wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
-        made = _post(f"{base}/session", {"capabilities": {"alwaysMatch": wanted}})
-        session = f"{base}/session/{made['sessionId']}"
-        try:
-            yield Chromium(session)
-        finally:
-            urllib.request.urlopen(urllib.request.Request(session, method="DELETE"), timeout=30).close()
-    finally:
-        driver.terminate()
-        driver.wait(timeout=30)
-
-
-def _wait_for(base):
-    end = time.monotonic() + 30
-    while True:
-        try:
-            with urllib.request.urlopen(f"{base}/status", timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            assert time.monotonic() < end, "chromedriver did not start"
-            time.sleep(0.1)
-
-
-def _post(address, content):
-    request = urllib.request.Request(address, json.dumps(content).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)["value"]
 
 
 @pytest.fixture(scope="module")
@@ -114,13 +42,14 @@ def page(planted, tmp_path):
     return path
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, 375])
 @pytest.mark.parametrize("dark", [False, True])
 def test_it_draws_everything_fits_and_loads_nothing(browser, page, width, dark):
     browser.open(page, width=width, dark=dark)
     browser.wait("[...document.querySelectorAll('.plot')].filter(p => p.dataset.drawn).every(p => p._fullLayout)")
     assert browser.ask("document.querySelectorAll('.plot[data-drawn] .main-svg').length") > 10
     assert browser.ask("document.documentElement.scrollWidth") <= width
+    assert browser.ask(CUT) == []
     assert browser.ask("performance.getEntriesByType('resource').length") == 0
     browser.wait(f"{PLOT}.layout.font.color === '{'#e7eaee' if dark else '#1b1f24'}'")
     assert browser.errors() == []
@@ -159,3 +88,200 @@ def test_folded_figures_are_drawn_when_opened_and_links_lead_where_they_say(brow
         "http://127.0.0.1:5000/#/experiments/7/runs/"
     )
     assert browser.errors() == []
+
+
+def column(browser, title):
+    headings = browser.ask(f"[...{TABLE}.tHead.rows[0].cells].map(cell => cell.textContent)")
+    rows = f"[...{TABLE}.tBodies[0].rows].filter(row => !row.hidden)"
+    return browser.ask(f"{rows}.map(row => row.cells[{headings.index(title)}].textContent.trim())")
+
+
+def heading(title):
+    return f"[...{TABLE}.querySelectorAll('thead button')].find(each => each.textContent === '{title}')"
+
+
+def focus_and_press(browser, element, key=ENTER):
+    browser.ask(f"{element}.focus()")
+    browser.press(key)
+
+
+@pytest.fixture
+def uneven(planted):
+    """Three optimizers, of which one has a trial without a result."""
+    first, *others = planted.entries
+    (study,) = first.studies
+    failed = replace(study.record.trials[0], state="failed", metrics={})
+    record = replace(study.record, trials=(failed, *study.record.trials[1:]))
+    return replace(planted, entries=(replace(first, studies=(replace(study, record=record),)), *others))
+
+
+def test_trials_are_sorted_by_keyboard_and_by_click_with_gaps_last(browser, uneven, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text(render([compare(uneven)], origin=ORIGIN), encoding="utf-8")
+    browser.open(page, width=1280, dark=False)
+    assert browser.ask(f"{TABLE}.querySelectorAll('[aria-sort]').length") == 1
+    for order in ("ascending", "descending"):
+        focus_and_press(browser, heading("learning_rate"))
+        browser.wait(f"{heading('learning_rate')}.parentElement.getAttribute('aria-sort') === '{order}'")
+        rates = [float(text) for text in column(browser, "learning_rate")]
+        assert rates == sorted(rates, reverse=order == "descending")
+        assert browser.ask("document.activeElement.textContent") == "learning_rate"  # the next press sorts again
+    for order in ("ascending", "descending"):
+        browser.ask(f"{heading('validation accuracy')}.click()")
+        *scores, last = column(browser, "validation accuracy")
+        found = [float(text.split("\u00a0")[0]) for text in scores]
+        assert last == ""
+        assert found == sorted(found, reverse=order == "descending")
+    assert browser.ask(f"{TABLE}.querySelectorAll('[aria-sort]').length") == 1
+    browser.ask(
+        "(c => { c.value = 'sgd'; c.dispatchEvent(new Event('change')); })(document.querySelector('.choice select'))"
+    )
+    assert column(browser, "optimizer") == ["sgd"] * 6
+    assert browser.errors() == []
+
+
+def test_every_trial_of_the_figure_tells_its_values(browser, page):
+    browser.open(page, width=1280, dark=False)
+    plot = PLOT.replace("validation-steps", "trials")
+    browser.ask(f"{plot}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+    assert browser.ask(f"{plot}.querySelectorAll('.points path').length") >= 18
+    center = "(r => [r.x + r.width / 2, r.y + r.height / 2])({}.getBoundingClientRect())"
+    browser.move(*browser.ask(center.format(f"{plot}.querySelectorAll('.points path')[2]")))
+    told = f"(h => h ? h.textContent : '')({plot}.querySelector('.hoverlayer .hovertext'))"
+    browser.wait(f"{told}.includes('learning_rate')")
+    assert "trial" in browser.ask(told)
+
+
+def test_the_numbers_of_every_figure_are_reached_by_keyboard(browser, page):
+    browser.open(page, width=1280, dark=False)
+    figures = "[...document.querySelectorAll('figure')]"
+    assert browser.ask(f"{figures}.every(each => each.querySelector('.plot').getAttribute('aria-label').length > 20)")
+    without = f"{figures}.filter(each => !each.querySelector('details.numbers td, a[href=\"#trials\"]'))"
+    assert browser.ask(f"{without}.map(each => each.querySelector('.plot').dataset.figure)") == ["trials"]
+    assert browser.ask("Boolean(document.querySelector('section#trials table.trials td'))")
+    summary = f"{PLOT}.closest('figure').querySelector('summary')"
+    focus_and_press(browser, summary)
+    browser.wait(f"{summary}.parentElement.open")
+    assert browser.ask(f"{summary}.parentElement.querySelector('td').getBoundingClientRect().height") > 5
+    assert browser.ask(f"{summary}.textContent") == "Numbers of Validation over steps"
+
+
+def test_on_paper_all_figures_are_light_and_narrow_and_folded_parts_are_left_out(browser, page):
+    browser.open(page, width=1280, dark=True)
+    assert browser.pdf().startswith(b"%PDF")
+    browser.wait(f"{PLOT}.layout.font.color === '#e7eaee'")  # after printing the screen is as before
+    browser.ask("void dispatchEvent(new Event('beforeprint'))")
+    browser.wait("[...document.querySelectorAll('.plot[data-drawn]')].every(each => each.layout.width === 660)")
+    assert browser.ask(
+        "[...document.querySelectorAll('.plot[data-drawn]')].every(p => p.layout.font.color === '#1b1f24')"
+    )
+    browser.cdp("Emulation.setEmulatedMedia", media="print")
+    assert browser.ask("[...document.querySelectorAll('details.numbers')].every(each => each.offsetHeight === 0)")
+    browser.cdp("Emulation.setEmulatedMedia", media="")
+    browser.ask("void dispatchEvent(new Event('afterprint'))")
+    assert browser.errors() == []
+
+
+def test_a_large_page_unpacks_its_figures(browser, make_study, make_experiment, tmp_path):
+    rng = np.random.default_rng(1)
+    study = make_study("adam", [0.8, 0.81, 0.82], trials=tuple(rng.uniform(0.2, 0.9, size=2500)))
+    path = tmp_path / "page.html"
+    path.write_text(render([compare(make_experiment(study))], origin=ORIGIN), encoding="utf-8")
+    browser.open(path, width=1280, dark=False)
+    assert browser.ask("document.getElementById('plotly').dataset.packed") == "gzip"
+    points = "[...document.querySelectorAll('[data-figure=trials] .points path')].length"
+    assert browser.ask(points) == 2500
+    assert browser.errors() == []
+
+
+class Growing:
+    """An experiment whose trials come one by one, and the page that follows it."""
+
+    def __init__(self, experiment):
+        self.experiment, self.n_trials, self.kind = experiment, 3, "running"
+
+    def make(self):
+        entries = [replace(entry, studies=tuple(map(self.cut, entry.studies))) for entry in self.experiment.entries]
+        live = LiveState(kind=self.kind, text=f"{self.n_trials} trials each")
+        found = compare(replace(self.experiment, entries=tuple(entries)))
+        return MadePage(html=render([found], origin=ORIGIN, live=live), kind=self.kind, text=live.text)
+
+    def cut(self, study):
+        record = replace(study.record, trials=study.record.trials[: self.n_trials])
+        return replace(study, record=record, trials=record.trials)
+
+
+@pytest.fixture
+def growing(planted):
+    return Growing(planted)
+
+
+@pytest.fixture
+def server(growing, browser):
+    page = LivePage(growing.make, lambda: (growing.n_trials, growing.kind))
+    with PageServer(page, port=0) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        browser.cdp("Page.navigate", url="about:blank")  # a page that goes on asking would find no server
+        browser.errors()
+        server.shutdown()
+        thread.join(10)
+
+
+def test_the_page_follows_its_studies_and_a_reader_keeps_the_place(browser, growing, server):
+    browser.open(server.address, width=1280, dark=False)
+    assert browser.ask("document.getElementById('live-text').textContent") == "3 trials each"
+    assert len(column(browser, "trial")) == 9
+    browser.ask(f"{heading('learning_rate')}.click()")
+    browser.ask("document.querySelector('#parallel-coordinates details:not([open]) summary').click()")
+    browser.ask("document.querySelector('[data-key=tuning] summary').click()")
+    browser.ask(
+        "document.querySelector('[data-figure=trials]').scrollIntoView({block: 'center', behavior: 'instant'})"
+    )
+    browser.ask(f"{heading('beta_1')}.focus({{preventScroll: true}})")
+    browser.ask("Plotly.relayout(document.querySelector('[data-figure=trials]'), {'xaxis.range': [0.5, 1.5]})")
+    browser.ask("window.stays = document.querySelector('[data-figure=trials]')")
+    top = "window.stays.getBoundingClientRect().top"
+    before, opened = browser.ask(top), browser.ask("document.querySelectorAll('details[open]').length")
+    growing.n_trials = 5
+    browser.wait(f"{TABLE}.tBodies[0].rows.length === 15")
+    browser.wait("document.getElementById('live-text').textContent === '5 trials each'")
+    assert browser.ask("window.stays.isConnected && window.stays.layout.xaxis.range[1] < 2")
+    assert browser.ask("window.stays.data.filter(t => t.line?.shape === 'hv').every(t => t.x.at(-1) === 4)")
+    assert abs(browser.ask(top) - before) < 3
+    assert browser.ask("document.querySelectorAll('details[open]').length") == opened
+    assert browser.ask(f"{heading('learning_rate')}.parentElement.getAttribute('aria-sort')") == "ascending"
+    rates = [float(text) for text in column(browser, "learning_rate")]
+    assert rates == sorted(rates)
+    assert browser.ask("document.activeElement.textContent") == "beta_1"
+    growing.kind = "ended"
+    browser.wait("document.querySelector('.live').dataset.state === 'ended'")
+    assert browser.ask("document.getElementById('live-news').textContent") == "5 trials each"
+    assert browser.errors() == []
+
+
+def test_the_page_says_that_it_is_not_up_to_date_and_goes_on_later(browser, growing, server):
+    browser.open(server.address, width=375, dark=True)
+    assert browser.ask("document.documentElement.scrollWidth") <= 375
+    make = server.page._make
+
+    def fail():
+        raise StoreError("the store is locked")
+
+    server.page._make = fail
+    growing.n_trials = 4
+    browser.wait("document.querySelector('.live').dataset.state === 'fault'")
+    assert browser.ask("document.getElementById('live-text').textContent") == "Not updated: the store is locked"
+    server.page._make = make
+    growing.n_trials = 6
+    browser.wait(f"{TABLE}.tBodies[0].rows.length === 18")
+    browser.wait("document.querySelector('.live').dataset.state === 'running'")
+    assert browser.errors() == []
+    browser.cdp("Network.enable")
+    offline = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    browser.cdp("Network.emulateNetworkConditions", **offline)
+    browser.wait("document.querySelector('.live').dataset.state === 'away'")
+    assert "has ended. This is its last state." in browser.ask("document.getElementById('live-text').textContent")
+    browser.cdp("Network.emulateNetworkConditions", **{**offline, "offline": False})
+    browser.wait("document.querySelector('.live').dataset.state === 'running'")

@@ -1,12 +1,17 @@
+import base64
+import gzip
+import hashlib
 import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.resources import files
 from xml.etree import ElementTree
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from plotly.offline import get_plotlyjs
 
 from study.report.across_workloads import across, sentence
 from study.report.comparison import compare
@@ -15,6 +20,8 @@ from study.report.figures.svg import to_svg
 from study.report.html.page import ReportOrigin, render
 from study.report.json_export import numbers
 
+HTML = files("study.report.html")
+PLOTLY = (HTML / "plotly" / "plotly-basic.min.js").read_text("utf-8")
 ORIGIN = ReportOrigin(
     command="study compare tiny-mlp", ui="http://127.0.0.1:5000", experiment_ids={"tiny-mlp": "7"}, made="today"
 )
@@ -68,8 +75,11 @@ def test_the_page_loads_nothing_and_its_anchors_are_there(page):
     assert inner
     assert inner <= set(found.ids)
     outer = {link for link in found.links if not link.startswith("#")}
+    runs = ["study", *(f"trial-{number}" for number in range(6))]
     assert outer == {
-        f"http://127.0.0.1:5000/#/experiments/7/runs/{name}-study" for name in ("adam", "momentum", "sgd")
+        f"http://127.0.0.1:5000/#/experiments/7/runs/{name}-{run}?workflowType=machine_learning"
+        for name in ("adam", "momentum", "sgd")
+        for run in runs
     }
 
 
@@ -100,9 +110,47 @@ def test_names_cannot_bring_markup_into_the_page(make_study, make_experiment):
     }
 
 
-def test_the_page_stays_small_and_holds_plotly_once(page):
-    assert len(page.encode()) < 6e6
-    assert page.count("<script>") == 2  # Plotly's and ours
+def test_the_page_stays_small_and_holds_plotly_once_as_it_was_published(page):
+    assert len(page.encode()) < 1.4e6
+    assert page.count(PLOTLY) == 1
+    assert page.count("<script>") == 3  # Plotly's, the figures' and that of the tables
+
+
+def test_eight_thousand_trials_fit_two_megabytes_and_none_is_missing_in_the_figure(make_study, make_experiment):
+    rng = np.random.default_rng(3)
+    studies = [
+        make_study(name, [0.8, 0.81], trials=tuple(rng.uniform(0.2, 0.9, size=2000)))
+        for name in ("adam", "momentum", "nadam", "sgd")
+    ]
+    page = render([compare(make_experiment(*studies))], origin=ORIGIN)
+    assert len(page.encode()) < 2e6
+    assert page.count("<script>") == 2  # Plotly's is packed
+    assert unpacked(page, "plotly") == PLOTLY
+    figures = json.loads(unpacked(page, "figures"))
+    points = [text for trace in figures["trials"]["data"] for text in trace.get("text", [])]
+    assert len(points) == len(set(points)) == 8000
+    assert "The best 500 of 8000 trials, as many of each study as fit" in page
+    assert "study list --json tiny-mlp" in page
+
+
+def unpacked(page, name):
+    text = re.search(rf'id="{name}" data-packed="gzip">(.*?)</script>', page)[1]
+    return gzip.decompress(base64.b64decode(text)).decode()
+
+
+def test_plotlys_script_is_the_published_file_of_the_version_that_checks_the_figures():
+    note = (HTML / "plotly" / "README.md").read_text()
+    assert hashlib.sha256((HTML / "plotly" / "plotly-basic.min.js").read_bytes()).hexdigest() in note
+    (version,) = re.findall(r"^\| version \| ([\d.]+) \|$", note, re.MULTILINE)
+    assert f"plotly.js (basic - minified) v{version}\n" in PLOTLY[:200]
+    assert f"plotly.js v{version}\n" in get_plotlyjs()[:200], "see study/report/html/plotly/README.md"
+    assert "Permission is hereby granted, free of charge" in (HTML / "plotly" / "LICENSE").read_text()
+
+
+def test_all_figures_have_only_traces_that_the_script_can_draw(planted):
+    drawn = compare(planted).figures
+    assert {trace["type"] for figure in drawn.values() for trace in figure.traces} <= {"scatter", "bar"}
+    assert any(name.startswith("parallel-") for name in drawn)
 
 
 def test_every_place_for_a_figure_has_one_that_plotly_knows(page, planted):
@@ -132,27 +180,21 @@ def unset(study, *beginnings):
     return replace(study, params={k: v for k, v in study.params.items() if not k.startswith(beginnings)})
 
 
-def test_a_section_without_data_says_so(make_study, make_experiment):
+def test_a_section_without_data_is_absent_and_not_in_the_contents(make_study, make_experiment):
     without = ("objective.target", "optimizer.search.learning_rate")
     studies = [unset(make_study(name, []), *without) for name in ("adam", "sgd")]
     studies = [replace(each, tags={**each.tags, "n_test": "360"}) for each in studies]
     page = render([compare(make_experiment(*studies))], origin=ORIGIN)
-    for told in (
-        "There are no histories of confirmations to draw.",
-        "No learning rate was searched.",
-        "There are no shared seeds, so there are no paired differences.",
-        "The workload has no target (objective.target).",
-        "Importance needs at least two searched hyperparameters",
-        "Parallel coordinates need at least two searched hyperparameters, and three trials that did not diverge.",
-        "<p>None.</p>",
-    ):
-        assert told in page
-    assert re.findall(r'data-figure="([^"]+)"', page) == ["tuning", "sensitivity-beta_1"]
+    assert re.findall(r'data-figure="([^"]+)"', page) == ["tuning", "sensitivity-beta_1", "trials"]
+    there = {"summary", "tuning-curves", "values", "trials", "making"}
+    assert set(re.findall(r'<section id="([^"]+)"', page)) == there
+    assert {link[1:] for link in read(page).links if link.startswith("#")} == there
 
 
-def test_a_target_without_histories_is_told(planted):
+def test_without_histories_there_is_no_time_to_a_target(planted):
     page = render([compare(replace(planted, histories={}))], origin=ORIGIN)
-    assert "There are no histories of confirmations.</p>" in page
+    assert "time-to-target" not in without_scripts(page)
+    assert "training-curves" not in without_scripts(page)
 
 
 def test_the_page_shows_warnings_notes_and_all_best_configurations(make_study, make_experiment):
@@ -177,7 +219,7 @@ def test_the_page_shows_warnings_notes_and_all_best_configurations(make_study, m
     page = render([compare(experiment)], origin=ORIGIN)
     assert '<ul class="serious" aria-label="Warnings">' in page
     assert "<dt>Not random search</dt>" in page
-    assert "A tuning curve is valid only for independent random search" in page
+    assert "Tuning curves" not in page
     assert '<span class="note">not ended</span>' in page
     assert "<code>learning_rate=0.99 beta_1=0.51</code><br><code>" in page
     notes = (
@@ -186,7 +228,9 @@ def test_the_page_shows_warnings_notes_and_all_best_configurations(make_study, m
     assert f"</code>{''.join(notes)}</td>" in page
     assert '<th scope="col" class="num">over studies</th>' in page
     assert 'data-figure="importance"' in page
-    assert page.count("<details") == page.count("</details>") == 5  # a value, parallel coordinates, and the settings
+    numbers = page.count('<details class="numbers"')
+    assert numbers == page.count("data-figure=") - 4  # parallel coordinates and the trials have the table of trials
+    assert page.count("<details") == page.count("</details>") == numbers + 5  # values, parallel ones and the settings
 
 
 def test_figures_become_svg(planted):
@@ -201,8 +245,8 @@ def test_an_optimizer_keeps_its_color_whoever_else_is_there():
     *_, among = styles(["sgd", "momentum", "adam"])
     assert alone == among
     first, second = styles(["adam", "adam"])
-    assert first.color == second.color
-    assert first.dash != second.dash
+    assert first == alone
+    assert first.color != second.color
     eight = styles(["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamax", "nadam"])
     assert len({style.color for style in eight}) == 8
     assert styles(["of_my_own"]) == styles(["of_my_own"])
@@ -227,16 +271,16 @@ def test_three_workloads_are_ranked_and_two_are_said_to_be_few(planted):
 @pytest.mark.parametrize(
     ("tests", "told"),
     [
-        (([0.8], [0.7]), "Paired differences need three shared seeds; there is one."),
-        (([0.8, 0.81], [0.7, 0.71]), "Paired differences need three shared seeds; there are two."),
-        (([0.8, 0.81, 0.82],), "There is only one optimizer to compare, so there are no paired differences."),
+        (([0.8], [0.7]), "No significance test is possible with one confirmation seed."),
+        (([0.8, 0.81], [0.7, 0.71]), "No significance test is possible with 2 confirmation seeds."),
+        (([0.8, 0.81, 0.82],), "There is nothing to compare it with."),
     ],
 )
 def test_missing_differences_have_the_right_reason(make_study, make_experiment, tests, told):
     studies = [make_study(name, each) for name, each in zip(("adam", "sgd"), tests, strict=False)]
     page = render([compare(make_experiment(*studies))], origin=ORIGIN)
-    assert f"<p>{told}</p>" in page
-    assert "There are no shared seeds" not in page
+    assert told in page
+    assert "Paired differences" not in page
 
 
 def test_overlapping_bands_are_not_called_a_test(page):

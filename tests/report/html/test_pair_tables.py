@@ -4,7 +4,7 @@ import pytest
 
 from study.report.comparison import compare
 from study.report.html.page import ReportOrigin, render
-from study.report.html.pair_tables import pairs_table
+from study.report.html.pair_tables import differences_table, pairs_table
 from study.report.html.sections import sections
 
 ORIGIN = ReportOrigin(command="study compare tiny-mlp", ui="", experiment_ids={"tiny-mlp": "7"}, made="today")
@@ -79,3 +79,31 @@ def test_without_a_test_there_is_no_table(make_study, make_experiment):
     one = compare(make_experiment(make_study("adam", [0.8, 0.81]), make_study("sgd", [0.8, 0.79])))
     assert pairs_table(one) is None
     assert sections(one, prefix="", link="", command="study compare").tables["pairs"] is None
+
+
+def test_a_pair_that_decides_nothing_has_no_interval_and_is_not_called_a_tie(in_looks, make_experiment):
+    # At the first look nadam is the candidate, and better than sgd. Then adam is, which was never tested against sgd.
+    first, second = in_looks("adam", 0.8, 10, noise=0.03, validation=0.95), in_looks("nadam", 0.8, 10, validation=0.94)
+    late = [
+        replace(run, metrics={**run.metrics, "objective": 0.9 if run.number < 5 else 1.0})
+        for run in first.confirmations
+    ]
+    studies = [replace(first, confirmations=tuple(late)), second, in_looks("sgd", 0.77, 5)]
+    found = compare(make_experiment(*studies))
+    outcome = found.outcome
+    assert outcome.candidate == "adam"
+    silent = [pair for pair in outcome.decisions.pairs if outcome.silence(pair)]
+    assert [(outcome.labels[pair.first], outcome.labels[pair.second]) for pair in silent] == [("adam", "sgd")]
+    table = differences_table(found)
+    of = {title: dict(zip(("nadam", "sgd"), cells, strict=True)) for title, _, cells in table.columns}
+    assert of["significant difference"] == {"nadam": "no", "sgd": "not decided: sgd cannot be the best"}
+    assert of["95\u00a0% interval"]["nadam"]
+    assert of["95\u00a0% interval"]["sgd"] == of["adjusted p"]["sgd"] == ""
+    (drawn,) = [
+        trace for trace in found.figures["differences"].traces if trace["name"] == "sgd" and "error_x" in trace
+    ]
+    assert drawn["error_x"]["array"] == [0.0]
+    headline, *others = found.answer.sentences
+    assert "no significant difference from nadam;" in headline
+    assert "sgd" not in headline
+    assert any(sentence.startswith("Ruled out as the best: sgd") for sentence in others)

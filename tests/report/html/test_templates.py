@@ -20,7 +20,7 @@ def test_values_are_escaped_in_texts_and_attributes():
 
 def test_a_missing_value_is_an_error():
     with pytest.raises(UndefinedError, match="'made' is undefined"):
-        fill_template("gallery/index.html.j2", pages=[])
+        fill_template("gallery/index.html.j2", pages=[], counts=[], meanings=[])
 
 
 def test_json_cannot_leave_its_script_and_holds_numbers_only():
@@ -33,7 +33,7 @@ def test_a_style_sheet_is_taken_over_as_it_is():
     assert fill('{{ source("gallery/page.css") }}') == (STUDY / "gallery" / "page.css").read_text()
 
 
-def test_only_files_of_the_project_and_plotlys_script_skip_the_escaping():
+def test_only_files_of_the_project_skip_the_escaping():
     templates = [path.read_text() for path in STUDY.rglob("*.j2")]
     assert templates
     assert not any(re.search(r"\|\s*safe\b|autoescape", text) for text in templates)
@@ -43,4 +43,4 @@ def test_only_files_of_the_project_and_plotlys_script_skip_the_escaping():
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Markup"
     ]
-    assert sorted(skipping) == ["Markup(files('study').joinpath(name).read_text('utf-8'))", "Markup(get_plotlyjs())"]
+    assert skipping == ["Markup(files('study').joinpath(name).read_text('utf-8'))"]

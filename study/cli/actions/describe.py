@@ -1,0 +1,140 @@
+"""Describe an experiment in MLflow's pages, after a command that compared its studies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from study.core.entry_colors import entry_colors
+from study.core.names import typed_command
+from study.core.number_text import plus_minus, score_text, short_number
+from study.report.confirmed import divergence_text
+from study.report.pairing import decide_outcome
+from study.report.studies import ComparedExperiment, ComparedStudy
+from study.report.summary_rows import Row, summarize
+from study.report.verdict_text import Answer, answer
+from study.statistics.intervals import Interval
+from study.tracking.connection import Connections
+from study.tracking.experiment_note import ExperimentNote, write_note
+from study.tracking.experiment_views import ENDS
+from study.tracking.search_history import BEST_SO_FAR
+
+# The part of the values above and below that an axis shows beside them.
+_MARGIN = 0.15
+
+
+def describe(
+    tracking_uri: str,
+    experiment: ComparedExperiment,
+    *,
+    rows: Sequence[Row] | None = None,
+    found: Answer | None = None,
+    connections: Connections | None = None,
+) -> bool:
+    """Write the answer, the table and links to MLflow's description of an experiment.
+
+    Args:
+        tracking_uri: Address of the store.
+        experiment: The experiment; its histories are not needed.
+        rows: Its summary. None (the default): computed here.
+        found: Its answer. None (the default): computed here.
+        connections: The command's connections. None (the default): open a new one.
+
+    Returns:
+        True if the description was written; False if a person wrote it, and it stays.
+
+    Raises:
+        StoreError: The store cannot be written.
+    """
+    rows = summarize(experiment) if rows is None else rows
+    found = answer(experiment, decide_outcome(experiment), rows) if found is None else found
+    ordered = sorted(rows, key=lambda row: _order(row, experiment.metric.sign))
+    labels = [entry.label for entry in experiment.entries]
+    colors = dict(zip(labels, entry_colors([entry.optimizer for entry in experiment.entries]), strict=True))
+    headline, colon, _ = found.sentences[0].partition(": ")
+    note = ExperimentNote(
+        # MLflow shows the first line alone until a person opens the description.
+        headline=headline + ("." if colon else ""),
+        sentences=found.sentences if colon else found.sentences[1:],
+        table=[_head(experiment), *(_cells(row, experiment) for row in ordered)],
+        below=[
+            f"Best first, by {experiment.metric.name} over the confirmations of the tuned configurations. "
+            f"`{typed_command('compare', experiment.name)}` writes the page with figures, tests and cautions."
+        ],
+        colors={run_id: colors[row.label] for row in rows for run_id in row.run_ids},
+        ranges=_ranges(experiment),
+    )
+    return write_note(tracking_uri, experiment.name, note, connections=connections)
+
+
+def _order(row: Row, sign: float) -> tuple[int, float, str]:
+    """Return the key of the protocol's choice: by validation over confirmations, then by that of the search."""
+    for place, value in enumerate((row.validation, row.search_best)):
+        if value is not None and not math.isnan(value):
+            return place, -sign * value, row.label
+    return 2, 0.0, row.label
+
+
+def _head(experiment: ComparedExperiment) -> tuple[str, ...]:
+    metric = experiment.metric
+    chosen_by = (metric.name,) if metric.confirmed != metric.name else ()
+    return ("study", *chosen_by, f"{metric.confirmed}, tuned", "untuned", "trials", "best configuration")
+
+
+def _cells(row: Row, experiment: ComparedExperiment) -> tuple[str, ...]:
+    value = row.search_best if row.validation is None else row.validation
+    validation = "" if value is None else score_text(value) + (" (search)" if row.validation is None else "")
+    trials = f"{row.n_trials} of {row.n_planned}" if row.n_trials < row.n_planned else str(row.n_trials)
+    return (
+        f"**{row.label}**" + (" (running)" if row.running else ""),
+        *((validation,) if experiment.metric.confirmed != experiment.metric.name else ()),
+        ", ".join(filter(None, (_mean(row.tuned), divergence_text(row.confirmed)))),
+        _mean(row.untuned),
+        trials,
+        "; ".join(_configuration(point) for point in row.configuration),
+    )
+
+
+def _mean(interval: Interval | None) -> str:
+    if interval is None:
+        return ""
+    return plus_minus(interval.estimate, max(interval.high - interval.estimate, interval.estimate - interval.low))
+
+
+def _configuration(point: object) -> str:
+    values = dict(point) if isinstance(point, dict) else {}
+    return " ".join(f"{key}={short_number(str(value))}" for key, value in values.items())
+
+
+def _ranges(experiment: ComparedExperiment) -> dict[str, tuple[float, float]]:
+    """Return the axes of the charts: over the ends of the curves, and over the later half of the searches."""
+    metric = experiment.metric
+    ends = [
+        value for study in experiment.studies for run in study.tuned if (value := metric.validation(run)) is not None
+    ]
+    courses = [course for study in experiment.studies if (course := _course(study, experiment))]
+    later = [value for course in courses for value in course[len(course) // 4 :]]
+    found = {ENDS: _range(ends), BEST_SO_FAR: _range(later)}
+    return {name: ends for name, ends in found.items() if ends is not None}
+
+
+def _course(study: ComparedStudy, experiment: ComparedExperiment) -> list[float]:
+    """Return the best objective so far after each completed trial."""
+    metric = experiment.metric
+    values = [metric.validation(run) for run in study.trials if run.state == "complete"]
+    finite = [value for value in values if value is not None and math.isfinite(value)]
+    return list(metric.sign * np.maximum.accumulate(metric.sign * np.array(finite))) if finite else []
+
+
+def _range(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return an axis over most of the values: one that diverged does not decide it."""
+    finite = [value for value in values if math.isfinite(value)]
+    if len(finite) < 2:
+        return None
+    first, last = (float(np.quantile(finite, share)) for share in (0.25, 0.75))
+    around = [value for value in finite if first - 3 * (last - first) <= value <= last + 3 * (last - first)]
+    low, high = min(around), max(around)
+    beside = _MARGIN * (high - low)
+    return (low - beside, high + beside) if high > low else None

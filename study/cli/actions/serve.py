@@ -1,0 +1,125 @@
+"""The action of `study compare --serve`: the page of experiments, made again while their studies run."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from study.cli.actions.live_page import LivePage, MadePage
+from study.cli.actions.page_server import PageServer
+from study.cli.actions.read_comparison import check_experiments, make_page, read_comparison
+from study.cli.stores import find_stores
+from study.core.database_address import sqlite_file
+from study.core.records import StudyRecord
+from study.report.across_workloads import across
+from study.report.html.live_state import LiveState, live_state
+from study.report.html.page import render_waiting, time_text
+from study.tracking.connection import Connections
+from study.tracking.read_studies import read_experiments, read_studies
+
+# A store that is no file is read at most this often, in seconds.
+_PERIOD_S = 10.0
+
+
+def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """Serve the page until Ctrl-C; the stores are read, and nothing is written into them.
+
+    Args:
+        options: The parsed options of `study compare`.
+        arguments: The words after `study compare`, which the page shows.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        StudyError: An experiment is unknown, its studies cannot be compared, or the port is taken.
+    """
+    stores, connections = find_stores(options), Connections()
+    uri, names = stores.tracking_uri, list(dict.fromkeys(options.experiments))
+    check_experiments(names, list(read_experiments(uri, connections=connections)))
+    command = shlex.join(["study", "compare", *arguments])
+    make = partial(_make, uri, names, command=command, ui=options.ui, force=options.force, connections=connections)
+    page = LivePage(make, stamp_of(uri))
+    with PageServer(page, port=options.port) as server:
+        sys.stdout.write(f"{', '.join(names)}: {page.look().text}.\n\n")
+        sys.stdout.write(f"Open the page:  {server.address}\nIt follows the studies. Ctrl-C ends it.\n")
+        sys.stdout.flush()
+        with contextlib.suppress(KeyboardInterrupt), _at_once():
+            server.serve_forever(poll_interval=0.1)
+    return 0
+
+
+@contextlib.contextmanager
+def _at_once() -> Iterator[None]:
+    """Let a signal end the block, or the process, at once: there are no results to write, so no words and no grace."""
+    handlers: dict[int, Callable[[int, FrameType | None], Any] | signal.Handlers] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.getsignal(number) for number in handlers}
+    ours = [number for number in handlers if callable(before[number])]  # not where a signal is ignored
+    watcher = signal.set_wakeup_fd(-1)
+    for number in ours:
+        signal.signal(number, handlers[number])
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, before[number])
+        signal.set_wakeup_fd(watcher)
+
+
+def stamp_of(tracking_uri: str) -> Callable[[], object]:
+    """Return a function whose value changes when a store does.
+
+    Args:
+        tracking_uri: Address of the store. Of a file it is when it was changed; of another store it changes every ten
+            seconds, since nothing cheaper tells.
+    """
+    path = sqlite_file(tracking_uri)
+    if path is None:
+        return lambda: int(time.monotonic() / _PERIOD_S)
+    return lambda: (_changed(path), _changed(path.with_name(f"{path.name}-wal")))
+
+
+def _changed(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _make(uri: str, names: Sequence[str], *, command: str, ui: str, force: bool, connections: Connections) -> MadePage:
+    """Read the experiments and make their page, of those that have a trial; without one, a page that waits."""
+    records = {name: read_studies(uri, name, connections=connections) for name in names}
+    begun = {name: found for name, found in records.items() if any(_has_begun(record) for record in found)}
+    state = live_state([record for found in records.values() for record in found])
+    made = time_text()
+    if not begun:
+        return _made(render_waiting(names, live=state), state, made)
+    read = [
+        read_comparison(uri, name, connections=connections, force=force, records=found)
+        for name, found in begun.items()
+    ]
+    workloads = across([each.comparison for each in read])
+    html = make_page(read, command=command, ui=ui, workloads=workloads, live=state, made=made)
+    return _made(html, state, made)
+
+
+def _made(html: str, state: LiveState, made: str) -> MadePage:
+    return MadePage(html=html, kind=state.kind, text=state.text, passing=made)
+
+
+def _has_begun(record: StudyRecord) -> bool:
+    return bool(record.trials or record.confirmations)

@@ -1,0 +1,79 @@
+"""Sentences on the terminal, broken between words; elsewhere each stays one line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TextIO
+
+from study.core.readable_output import own_sequences, shown
+from study.core.terminal import is_screen, width_of
+from study.core.wrapped_text import n_cells, wrapped
+
+# Longer lines are hard to read.
+_WIDEST = 100
+_BOLD, _YELLOW, _PLAIN = "\x1b[1m", "\x1b[33m", "\x1b[0m"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paragraph:
+    """A text for the terminal.
+
+    Attributes:
+        text: The text.
+        look: `answer`: the text is bold. `caution`: its topic, up to the first colon, is bold and yellow. Default
+            `plain`.
+    """
+
+    text: str
+    look: Literal["plain", "answer", "caution"] = "plain"
+
+
+def write_paragraphs(
+    texts: Sequence[Paragraph | str], *, stream: TextIO, indent: str = "", hanging: str | None = None
+) -> None:
+    """Write texts, each from a new line on.
+
+    Args:
+        texts: The texts. Control characters are shown.
+        stream: The stream to write to.
+        indent: The start of the first line of each. Default: empty.
+        hanging: The start of its further lines. None (the default): `indent`.
+    """
+    width = min(width_of(stream), _WIDEST) if is_screen(stream) else None
+    for each in texts:
+        paragraph = each if isinstance(each, Paragraph) else Paragraph(text=each)
+        text = shown(paragraph.text)
+        lines = [indent + text] if width is None else wrapped(text, width=width, indent=indent, hanging=hanging)
+        if width is not None:
+            lines = _colored(lines, paragraph)
+        own_sequences(stream).write("".join(f"{line}\n" for line in lines))
+    stream.flush()
+
+
+def write_commands(commands: Sequence[tuple[str, str]], *, stream: TextIO) -> None:
+    """Write commands to type next, each with what it does.
+
+    Args:
+        commands: The commands with their purposes, at least one.
+        stream: The stream to write to.
+    """
+    room = max(n_cells(shown(command)) for command, _ in commands)
+    is_wide = not is_screen(stream) or width_of(stream) > room + max(len(purpose) for _, purpose in commands) + 5
+    for command, purpose in commands:
+        typed = shown(command)
+        gap = " " * (room - n_cells(typed) + 3) if is_wide else "\n    "
+        own_sequences(stream).write(f"  {typed}{gap}{purpose}\n")
+    stream.flush()
+
+
+def _colored(lines: Sequence[str], paragraph: Paragraph) -> list[str]:
+    if paragraph.look == "plain":
+        return [*lines]
+    if paragraph.look == "answer":
+        return [f"{_BOLD}{line}{_PLAIN}" for line in lines]
+    first, *rest = lines
+    topic, colon, text = first.partition(":")
+    color = "" if os.environ.get("NO_COLOR") else _YELLOW
+    return [f"{_BOLD}{color}{topic}{colon}{_PLAIN}{text}" if colon else first, *rest]

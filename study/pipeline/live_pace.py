@@ -1,0 +1,76 @@
+"""The measured speed of a study's trainings, apart from the time in which its programs are built and compiled."""
+
+from __future__ import annotations
+
+
+class Pace:
+    """Seconds of training for each unit of work, where a unit is a whole trial or confirmation.
+
+    A compilation can take longer than all trainings after it. So nothing is extrapolated from it: the clock of the
+    speed stands still from the start of a batch whose program is new to its first sign of training.
+
+    Args:
+        now: The time, in seconds of the monotonic clock.
+
+    Attributes:
+        built_s: Time in which the last program was built and compiled, in seconds. None: none has been.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.built_s: float | None = None
+        self._since: float | None = None
+        self._at, self._work = now, 0.0
+        self._seconds, self._done = 0.0, 0.0
+
+    def building_s(self, now: float) -> float | None:
+        """Return the seconds since a batch began whose program is being built; None if none is.
+
+        Args:
+            now: The time, in seconds of the monotonic clock.
+        """
+        return None if self._since is None else now - self._since
+
+    def build(self, now: float) -> None:
+        """Note that a batch begins whose program is new.
+
+        Args:
+            now: The time, in seconds of the monotonic clock.
+        """
+        self._since = self._since or now
+
+    def trains(self, now: float, *, work: float) -> None:
+        """Note a sign of training: an epoch or a training has ended, or the device begins with an epoch.
+
+        Args:
+            now: The time, in seconds of the monotonic clock.
+            work: Units of work done since the start of the study.
+        """
+        if self._since is not None:
+            self.built_s, self._since = now - self._since, None
+        else:
+            self._seconds += now - self._at
+            self._done += max(work - self._work, 0.0)
+        self._at, self._work = now, work
+
+    def skips(self, now: float, *, work: float) -> None:
+        """Note work whose time is not known, such as that of other workers.
+
+        Args:
+            now: The time, in seconds of the monotonic clock.
+            work: Units of work done since the start of the study.
+        """
+        if self._since is not None:
+            self.built_s, self._since = now - self._since, None
+        self._at, self._work = now, work
+
+    def left_s(self, now: float, *, work: float) -> float | None:
+        """Return the time that work still takes, in seconds; None while no speed is measured.
+
+        Args:
+            now: The time, in seconds of the monotonic clock.
+            work: Units of work that are left.
+        """
+        if self._done <= 0 or self._seconds <= 0:
+            return None
+        idle = 0.0 if self._since is not None else now - self._at
+        return max(work * self._seconds / self._done - idle, 0.0)

@@ -1,0 +1,76 @@
+"""The progress of a study that runs elsewhere, from what the stores have of it."""
+
+from __future__ import annotations
+
+import re
+
+from study.core.records import StudyRecord
+from study.core.trainer_interface import BestTrial
+from study.pipeline.live_text import Progress
+from study.report.objective_metric import metric_of
+from study.report.studies import n_planned
+
+# A range of the optimizer's arguments, or of another key.
+_RANGE = re.compile(r"(?P<section>optimizer\.)?search\.(?P<name>.+)\.(low|choices)")
+
+
+def progress_of(record: StudyRecord, *, now: float, now_s: float) -> Progress:
+    """Return the progress of a study since its last start, of which `update` fills in the rest.
+
+    Args:
+        record: The study, with its confirmations.
+        now: The time, in seconds of the monotonic clock.
+        now_s: The same time, in seconds since 1970.
+    """
+    metric = metric_of(record.params, record.tags)
+    n_settings = 2 if _searches(record) else 1  # the best point and the untuned optimizer
+    progress = Progress(
+        name=f"{record.experiment}/{record.name}",
+        metric=metric.name,
+        direction=metric.direction,
+        n_trials=record.n_trials,
+        n_confirmations=n_settings * n_planned(record),
+        started=now - max(now_s - record.opened, 0.0),
+    )
+    _fill(progress, record)
+    progress.pace.skips(now, work=progress.done)
+    return progress
+
+
+def update(progress: Progress, record: StudyRecord, *, now: float) -> None:
+    """Bring the progress of a study up to date.
+
+    Args:
+        progress: The progress, which is changed.
+        record: The study as the store has it now, with its confirmations.
+        now: The time, in seconds of the monotonic clock.
+    """
+    before = progress.done
+    _fill(progress, record)
+    if progress.done > before:
+        # The first trials may have waited for a compilation, which no store tells of.
+        note = progress.pace.trains if before else progress.pace.skips
+        note(now, work=progress.done)
+
+
+def _searches(record: StudyRecord) -> bool:
+    """Return whether a study searches anything: a range that its config does not fix, and that is always searched."""
+    params = record.params
+    for key in params:
+        if found := _RANGE.fullmatch(key):
+            is_fixed = found["section"] and f"optimizer.{found['name']}" in params
+            is_optional = params.get(f"{found['section'] or ''}search.{found['name']}.optional") == "true"
+            if not is_fixed and not is_optional:
+                return True
+    return False
+
+
+def _fill(progress: Progress, record: StudyRecord) -> None:
+    current = [run for run in record.confirmations if not run.superseded]
+    done = record.tags.get("progress", "0").partition("/")[0]
+    progress.n_trials = record.n_trials
+    progress.n_ended = int(done) if done.isdecimal() else 0
+    progress.n_confirmed = sum(run.finished for run in current)
+    best, number = (record.metrics.get(name) for name in ("best_objective", "best_trial_number"))
+    if best is not None and number is not None:
+        progress.best = BestTrial(number=int(number), point={}, objective=best)

@@ -1,0 +1,122 @@
+"""The description of an experiment in MLflow's pages: the answer of its comparison, its table, and links."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mlflow.tracking import MlflowClient
+
+from study.tracking.connection import Connections, store_errors
+from study.tracking.experiment_views import links_of, run_path, set_ranges
+from study.tracking.read_studies import find_experiment, find_runs
+from study.tracking.run_colors import recolor
+
+# MLflow's tag of a description.
+NOTE = "mlflow.note.content"
+_SPACE = "\N{NO-BREAK SPACE}"
+# The longest tag of an experiment that MLflow's databases take, in characters.
+_LONGEST = 5000
+# A definition that Markdown does not show. It tells our own text from one that a person wrote or changed.
+_SEAL = "\n\n[written-by-study]: # ({})\n"
+_SEALED = re.compile(r"(?P<text>.*)\n\n\[written-by-study\]: # \((?P<digest>[0-9a-f]{12})\)\s*", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentNote:
+    """The content of a description.
+
+    Attributes:
+        headline: The answer in one short line.
+        sentences: The sentences that qualify it.
+        table: The rows of a table in Markdown, its head first; fewer are shown where they are too long.
+        below: Lines below the table.
+        colors: Colors of the studies as `#rrggbb`, by id of the study's run.
+        ranges: The vertical axes of charts that show differences, by the chart's id.
+    """
+
+    headline: str
+    sentences: Sequence[str]
+    table: Sequence[Sequence[str]]
+    below: Sequence[str]
+    colors: Mapping[str, str]
+    ranges: Mapping[str, tuple[float, float]]
+
+
+def write_note(
+    tracking_uri: str, experiment: str, note: ExperimentNote, *, connections: Connections | None = None
+) -> bool:
+    """Describe an experiment in MLflow, and give its runs the colors and its charts the axes of the comparison.
+
+    A description that a person wrote or changed stays.
+
+    Args:
+        tracking_uri: Address of the store.
+        experiment: Name of the experiment.
+        note: The content.
+        connections: The command's connections. None (the default): open a new one.
+
+    Returns:
+        True if the description was written.
+
+    Raises:
+        StoreError: The store is missing or cannot be written.
+    """
+    client = (connections or Connections()).client(tracking_uri)
+    with store_errors(tracking_uri, "the experiment cannot be described"):
+        found = find_experiment(client, experiment)
+        if found is None:
+            return False
+        experiment_id = str(found.experiment_id)
+        recolor(client, experiment_id, note.colors)
+        set_ranges(client, experiment_id, note.ranges)
+        if not _is_ours(found.tags.get(NOTE, "")):
+            return False
+        links = _links(client, experiment_id)
+        client.set_experiment_tag(experiment_id, NOTE, _sealed(note, links))
+    return True
+
+
+def _sealed(note: ExperimentNote, links: str) -> str:
+    """Return the description; of a table that is too long, the first rows."""
+    head, *rows = [f"| {' | '.join(map(_cell, row))} |" for row in note.table]
+    ruler = "|" + "---|" * len(note.table[0])
+    n = len(rows)
+    while True:
+        left_out = [f"{len(rows) - n} more are on the comparison page."] if n < len(rows) else []
+        table = "\n".join([head, ruler, *rows[:n]])
+        parts = [note.headline, table, *left_out, *note.below, links, " ".join(note.sentences)]
+        text = "\n\n".join(part for part in parts if part)
+        if len(text) + len(_SEAL) + 12 <= _LONGEST or n == 0:
+            text = text[: _LONGEST - len(_SEAL) - 12].rstrip()
+            return text + _SEAL.format(_digest(text))
+        n -= 1
+
+
+def _links(client: MlflowClient, experiment_id: str) -> str:
+    """Return links to the last comparison's page, if one is kept, and to the views."""
+    pages = find_runs(client, [experiment_id], "tags.role = 'comparison'")
+    parts = []
+    if pages:
+        last = max(pages, key=lambda run: (run.info.start_time, run.info.run_id))
+        place = run_path(experiment_id, last.info.run_id, artifacts=True).removeprefix("/")
+        parts.append(f"[The comparison page and its figures]({place})")
+    parts += [f"[{purpose}]({path.removeprefix('/')})" for purpose, path in links_of(client, experiment_id).items()]
+    return "Open: " + " · ".join(parts)
+
+
+def _is_ours(text: str) -> bool:
+    """Return whether a description is empty, or was written here and not changed since."""
+    sealed = _SEALED.fullmatch(text)
+    return not text.strip() or (sealed is not None and _digest(sealed["text"]) == sealed["digest"])
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _cell(text: str) -> str:
+    """Return a cell with a space at its end that stays, since MLflow draws cells without a distance."""
+    return text.replace("|", "\\|").replace("\n", " ") + 2 * _SPACE

@@ -1,0 +1,96 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from study.report.comparison import compare
+from study.report.html.page import ReportOrigin, render
+from study.report.html.tables import summary_table, target_table
+
+ORIGIN = ReportOrigin(command="study compare", ui="http://x", experiment_ids={}, made="today")
+
+
+def taking(study, seconds):
+    """The study with trainings of so many seconds, and compilations that take far longer."""
+
+    def timed(run):
+        return replace(run, metrics={**run.metrics, "seconds_train": seconds, "seconds_compile": 100.0})
+
+    return replace(
+        study,
+        trials=tuple(map(timed, study.trials)),
+        confirmations=tuple(map(timed, study.confirmations)),
+    )
+
+
+@pytest.fixture
+def comparing(make_study, make_experiment):
+    def make(*seconds, **params):
+        names = ("adam", "sgd")
+        studies = [
+            taking(make_study(name, [0.8] * 3, params=params), each) for name, each in zip(names, seconds, strict=True)
+        ]
+        return compare(make_experiment(*studies))
+
+    return make
+
+
+def columns(table):
+    return {title: list(cells) for title, _, cells in table.columns}
+
+
+def test_seconds_are_those_of_training_and_below_one_they_are_not_told_apart(comparing):
+    found = comparing(40.0, 0.2)
+    assert {row.label: row.seconds_per_trial for row in found.rows} == {"adam": 40.0, "sgd": 0.2}
+    assert columns(summary_table(found, link="{}"))["training, s/trial"] == ["40", "< 1"]
+    assert columns(target_table(found))["median seconds"] == ["30", "< 1"]
+    assert {"validation-seconds", "target-seconds"} <= found.figures.keys()
+
+
+def test_trainings_of_less_than_a_second_are_not_ranked_by_their_seconds(comparing):
+    found = comparing(0.02, 0.9)
+    assert not [name for name in found.figures if name.endswith("-seconds")]
+    assert "training, s/trial" not in columns(summary_table(found, link="{}"))
+    assert "median seconds" not in columns(target_table(found))
+    page = render([found], origin=ORIGIN)
+    assert "Training takes less than a second a trial" in page
+    assert "There are no curves over seconds" in page
+    assert "In seconds, all of it takes less than one" in page
+
+
+def test_a_shared_time_is_said_to_be_shared_wherever_seconds_are(comparing):
+    vectorized = {"trainer._target_": "study.training.vectorized.VectorizedTrainer"}
+    shared = "Runs that the vectorized trainer trains at once share their time equally."
+    assert render([comparing(40.0, 50.0, **vectorized)], origin=ORIGIN).count(shared) == 3
+    assert shared not in render([comparing(40.0, 50.0)], origin=ORIGIN)
+
+
+def test_a_tuning_curve_outside_of_the_frame_is_named(make_study, make_experiment):
+    tops = {"adam": 0.95, "nadam": 0.94, "sgd": 0.3}
+    studies = [
+        make_study(name, [top] * 3, trials=tuple(top - 0.001 * n for n in range(8))) for name, top in tops.items()
+    ]
+    figure = compare(make_experiment(*studies)).figures["tuning"]
+    assert figure.y["range"][0] > 0.9
+    (note,) = figure.extra["annotations"]
+    assert note["text"] == "▾ below, at the end: sgd 30.00\u00a0%"
+    assert note["y"] == figure.y["range"][0]
+
+
+def test_a_band_is_filled_only_where_the_trials_limit_both_sides(make_study, make_experiment):
+    trials = tuple(np.random.default_rng(0).uniform(0.5, 0.9, 64))
+    found = compare(make_experiment(make_study("adam", [0.9] * 3, trials=trials)))
+    filled, limit, curve = found.figures["tuning"].traces
+    assert filled["fill"] == "toself"
+    n_known = len(filled["x"]) // 2
+    assert 3 <= n_known < 32
+    assert np.max(filled["y"]) <= max(trials)
+    assert limit["mode"] == "lines"
+    assert len(limit["x"]) == len(curve["x"]) == 64
+    assert np.all(np.asarray(limit["y"])[5:] <= np.asarray(curve["y"])[5:])
+
+
+def test_few_trials_fill_no_band(make_study, make_experiment):
+    found = compare(make_experiment(make_study("adam", [0.9] * 3, trials=(0.5, 0.6, 0.7, 0.8))))
+    filled, *_ = found.figures["tuning"].traces
+    assert len(filled["x"]) == 0

@@ -1,0 +1,67 @@
+"""The layout of the page in a real Chromium: on paper, on a phone and on a narrow screen; `pytest -m browser`."""
+
+import pytest
+
+from study.report.comparison import compare
+from study.report.html.page import render
+from tests.report.html.test_browser import ORIGIN, chromium
+
+pytestmark = pytest.mark.browser
+
+EIGHT = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamax", "nadam"]
+# The rectangles of the legend and of the axes of each figure that is drawn and has a legend.
+OVERLAPS = """[...document.querySelectorAll('.plot[data-drawn]')].filter(plot => {
+  const legend = plot.querySelector('.legend'), axes = plot.querySelector('.nsewdrag');
+  if (!legend || !axes) return false;
+  const one = legend.getBoundingClientRect(), other = axes.getBoundingClientRect();
+  return one.bottom > other.top + 2 || one.right > plot.getBoundingClientRect().right + 2;
+}).map(plot => plot.dataset.figure)"""
+DRAWN = "[...document.querySelectorAll('.plot')].filter(p => p.dataset.drawn).every(p => p._fullLayout)"
+# Sections in print whose first figure is on another page than the heading, as far as rules of style tell.
+KEPT = """['h2', 'h3', 'h2+p', 'caption'].filter(name => [...document.querySelectorAll('section ' + name)].some(
+  each => getComputedStyle(each).breakAfter !== 'avoid'))"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(make_study, make_experiment, tmp_path):
+    trials = tuple(0.1 + 0.03 * number for number in range(28))
+    studies = [
+        make_study(name, [0.9 - 0.01 * place + 0.001 * n for n in range(4)], trials=trials, untuned=[0.3] * 4)
+        for place, name in enumerate(EIGHT)
+    ]
+    path = tmp_path / "page.html"
+    path.write_text(render([compare(make_experiment(*studies))], origin=ORIGIN), encoding="utf-8")
+    return path
+
+
+def test_the_summary_is_whole_on_a_screen_of_1200_pixels(browser, page):
+    browser.open(page, width=1200, dark=False)
+    assert browser.ask("[...document.querySelectorAll('#summary .scroll')].every(b => b.scrollWidth <= b.clientWidth)")
+
+
+def test_on_a_phone_tables_scroll_in_their_box_and_no_legend_covers_data(browser, page):
+    browser.open(page, width=375, dark=False)
+    browser.wait(DRAWN)
+    assert browser.ask("document.documentElement.scrollWidth") <= 375
+    assert browser.ask("document.querySelector('#summary .scroll').scrollWidth") > 375
+    assert browser.ask("[...document.querySelectorAll('table')].every(t => t.closest('.scroll'))")
+    assert browser.ask(OVERLAPS) == []
+
+
+def test_on_paper_no_legend_covers_data_and_headings_stay_with_their_figures(browser, page):
+    browser.open(page, width=1280, dark=True)
+    browser.wait(DRAWN)
+    browser.cdp("Emulation.setEmulatedMedia", media="print")
+    browser.ask("dispatchEvent(new Event('beforeprint'))")
+    browser.wait("document.querySelector('.plot[data-drawn]')._fullLayout.width <= 700")
+    assert browser.ask(OVERLAPS) == []
+    assert browser.ask(KEPT) == []
+    assert browser.ask("getComputedStyle(document.querySelector('figure')).breakInside") == "avoid"
+    browser.cdp("Emulation.setEmulatedMedia", media="")
+    assert browser.errors() == []

@@ -1,0 +1,18 @@
+from dataclasses import replace
+
+from study.report.html.live_state import live_state
+
+
+def test_the_line_says_what_runs_and_what_was_done(make_study):
+    done = make_study("adam", [0.8, 0.81])
+    running = replace(make_study("sgd", []), status="RUNNING")
+    begun = replace(running, trials=(*running.trials[:2], replace(running.trials[2], state=None, status="RUNNING")))
+    assert live_state([done, begun]).kind == "running"
+    assert live_state([done, begun]).text == "1 of 2 studies runs, 8 trials and 2 confirmations so far"
+    assert live_state([begun]).text == "The study runs, 2 trials and 0 confirmations so far"
+    one = replace(begun, trials=begun.trials[:1])
+    assert live_state([one, one]).text == "2 of 2 studies run, 2 trials and 0 confirmations so far"
+    assert live_state([done, done]).kind == "ended"
+    assert live_state([done, done]).text == "All 2 studies have ended, with 12 trials and 4 confirmations"
+    killed = replace(done, status="KILLED", confirmations=done.confirmations[:1])
+    assert live_state([killed]).text == "The study has ended, with 6 trials and 1 confirmation"
