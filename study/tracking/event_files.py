@@ -108,8 +108,9 @@ class EventFiles:
             return
         from study.tracking.event_records import start_records
 
-        # Repetitions of one setting are a group, whose metrics TensorBoard averages.
-        group = "" if kind == "trial" else f"{self._labels['study']} {kind}"
+        # Repetitions of one setting are a group, whose metrics TensorBoard averages. It cuts long names at their end.
+        row = f"trial {trial.number:03d}" if kind == "trial" else kind
+        group = f"{row} of {self._labels['study']}"
         hparams = {**trial.hyperparameters, **self._labels, "kind": kind}
         folder = self._folder / f"{kind}-{trial.number:03d}"
         name = f"events.out.tfevents.{time.time():.6f}.{platform.node()}.{os.getpid()}.{next(self._count)}"

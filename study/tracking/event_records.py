@@ -21,7 +21,7 @@ def start_records(hparams: Mapping[str, Value], *, group: str) -> bytes:
 
     Args:
         hparams: The hyperparameters, by name.
-        group: Name of a group whose runs repeat one setting; empty: the run is alone.
+        group: Name of a group whose runs repeat one setting.
     """
     info = plugin_data_pb2.SessionStartInfo(group_name=group, start_time_secs=time.time())
     for name, value in hparams.items():

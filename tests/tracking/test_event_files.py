@@ -63,12 +63,12 @@ def test_the_table_of_hyperparameters_has_a_row_for_each_trial_and_one_for_all_c
     files.start("trial", trial(2))  # it was killed
     rows = tensorboard.session_groups(folder_of(config).parents[1])
     study = f"{config.experiment_name}/adam"
-    assert rows.keys() == {f"{study}/trial-00{n}" for n in range(3)} | {f"{study} best"}
-    assert [rows[f"{study}/trial-00{n}"][2] for n in range(3)] == [[1], [2], [0]]
-    values, metrics, states = rows[f"{study} best"]
+    assert rows.keys() == {f"trial 00{n} of {study}" for n in range(3)} | {f"best of {study}"}
+    assert [rows[f"trial 00{n} of {study}"][2] for n in range(3)] == [[1], [2], [0]]
+    values, metrics, states = rows[f"best of {study}"]
     assert (values["learning_rate"], values["kind"], states) == (0.1 + 0.2, "best", [1, 1])
     assert metrics["test_accuracy"] == pytest.approx(0.75)
-    assert "objective" not in rows[f"{study}/trial-001"][1]
+    assert "objective" not in rows[f"trial 001 of {study}"][1]
 
 
 def test_a_training_that_begins_again_replaces_what_a_killed_one_left(opened, tensorboard):
