@@ -130,13 +130,11 @@ def test_the_index_has_a_card_for_each_page_with_claim_headline_and_badges(rende
     some = summary_of(ABOUT, SHOWN, material, origin=ORIGIN)
     bare = replace(some, name="bare", cover="", headline="", verdicts=(), size="published", title=EVIL)
     page = render(render_index_readme([some, bare, some]))
-    rows = page.partition("<tbody>")[2].partition("</tbody>")[0].split("</tr>")[:-1]
-    cards = [card for row in rows for card in row.split("<td")[1:]]
-    assert [row.count("<td") for row in rows] == [2, 2]  # an odd number leaves one empty
+    table = page.partition("<table")[2].partition("</table>")[0]
+    assert [row.count("<td") for row in table.split("<tr")[1:]] == [2, 2]  # an odd number leaves one empty
+    cards = table.split("<td")[1:]
     assert 'href="some/README.md"' in cards[0]
-    assert re.search(
-        '<img (?=[^>]*src="some/a-b.svg")(?=[^>]*alt="A curve &#91;of all&#93;.")', cards[0]
-    ) or re.search('<img (?=[^>]*src="some/a-b.svg")(?=[^>]*alt="A curve \\[of all\\].")', cards[0])
+    assert re.search('<img (?=[^>]*src="some/a-b.svg")(?=[^>]*alt="A curve \\[of all\\].")', html.unescape(cards[0]))
     assert 'src="badges/held.svg"' in cards[0]
     assert "Short &amp; good." in cards[0]
     assert "badges" not in cards[1]

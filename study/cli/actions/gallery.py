@@ -170,11 +170,11 @@ def write_index(output: Path) -> tuple[Path, list[str]]:
             faults.append(str(error))
     shown = [page for page in pages if page is not None]
     now = datetime.now(UTC).strftime("%Y-%m-%d")
-    _write(output / "index.html", render_index(shown, made=now))
+    _write(output / "gallery.html", render_index(shown, made=now))
     _write(output / "README.md", render_index_readme(shown))
     for badge in ALL:
         _write(output / badge.file, badge_svg(badge))
-    return output / "index.html", faults
+    return output / "gallery.html", faults
 
 
 def page_after_run(overrides: Sequence[str], configs: Sequence[StudyConfig]) -> None:
