@@ -6,6 +6,7 @@ import pytest
 
 from study.cli.actions import gallery
 from study.core.errors import StudyError
+from study.gallery.material import known
 from study.gallery.summary import read_summary, to_json
 
 pytestmark = pytest.mark.slow
@@ -168,3 +169,11 @@ def test_a_name_without_a_page_is_told_with_those_that_have_one(store, tmp_path)
 def test_a_run_of_no_experiment_makes_no_page(capsys):
     gallery.page_after_run(["optimizer=sgd"], [])
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", known())
+def test_the_values_that_an_experiment_varies_are_read_from_its_file(name):
+    swept = gallery._swept(name)
+    assert all(values and all(values) for values in swept.values())
+    assert bool(swept) == (name != "rmsprop_decay")  # one study
+    assert name != "lstm_grid" or (len(swept["optimizer"]), len(swept["model.activation"])) == (7, 11)

@@ -47,7 +47,7 @@ RENDERERS = pytest.mark.parametrize("render", [on_site, on_host])
 
 
 def shown(page):
-    """What a reader sees, without the elements."""
+    """The text that a reader sees, without the elements."""
     return " ".join(html.unescape(re.sub("<[^>]*>", " ", page)).split())
 
 
