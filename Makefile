@@ -56,8 +56,8 @@ test-faults: $(VENV)/installed-dev ## kill processes and servers, fill disks, da
 postgresql: $(VENV)/installed-dev ## test workers that share a study on PostgreSQL, and its outages (needs Debian's postgresql)
 	$(BIN)/python -m pytest -q -m "faults or slow" tests/faults/test_workers_postgresql.py tests/faults/test_server_outages.py
 
-browser: $(VENV)/installed-dev ## test the comparison page and MLflow's pages in headless Chromium (needs chromium and chromedriver)
-	$(BIN)/python -m pytest -q -m browser tests/report tests/tracking
+browser: $(VENV)/installed-dev ## test the pages in headless Chromium (needs chromium and chromedriver)
+	$(BIN)/python -m pytest -q -m browser tests/report tests/tracking tests/gallery
 
 rules: $(VENV)/installed-dev ## measure every optimizer beside its paper or optax, for docs/update_rules.md
 	$(BIN)/python -m benchmarks.update_rules.page docs/update_rules.md

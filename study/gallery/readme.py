@@ -28,7 +28,7 @@ _INTRO = """
 _MAKE = """
     `make gallery` runs all of them at a size for two cores, `make gallery-full` at the published sizes; both write
     this folder. One alone: `study run -m experiment=NAME`, then `study gallery NAME`. `study gallery` also writes each
-    page as one HTML file that needs nothing else, with `index.html` over all of them.
+    page as one HTML file that needs nothing else, with `gallery.html` over all of them.
     """
 
 
@@ -115,10 +115,14 @@ def _badge_line(badges: Iterable[Badge], *, up: str = "") -> str:
 
 
 def _cards(pages: Sequence[PageSummary]) -> str:
-    """Return the pages as cards, two in a row of a table: a code host has no other way to set them side by side."""
+    """Return the pages as cards, two in a row of a table: a code host has no other way to set them side by side.
+
+    Blank lines let a code host read the cells as Markdown; the attribute lets the documentation site do so.
+    """
     cards = [*map(_card, pages), *[""] * (len(pages) % 2)]
-    rows = [f"| {left} | {right} |" for left, right in zip(cards[::2], cards[1::2], strict=True)]
-    return "\n".join(["| | |", "| :--- | :--- |", *rows])
+    cells = [f'<td markdown="block" width="50%" valign="top">\n\n{card}\n\n</td>' for card in cards]
+    rows = ["\n".join(['<tr markdown="1">', *pair, "</tr>"]) for pair in zip(cells[::2], cells[1::2], strict=True)]
+    return "\n".join(['<table markdown="1">', *rows, "</table>"])
 
 
 def _card(page: PageSummary) -> str:
@@ -126,12 +130,11 @@ def _card(page: PageSummary) -> str:
     alt = _bracketed(_one_sentence(page.cover_caption))
     parts = [
         f"[![{alt}]({page.name}/{page.cover})]({link})" if page.cover else "",
-        f"**[{_bracketed(page.title)}]({link})**",
-        _badge_line(page.badges),
+        f"**[{_bracketed(page.title)}]({link})**<br>{_badge_line(page.badges)}",
         as_markdown(page.headline),
         f"*Claim.* {as_markdown(page.claim)}",
     ]
-    return "<br>".join(filter(None, parts))
+    return "\n\n".join(filter(None, parts))
 
 
 def _listed(texts: Iterable[str]) -> str:

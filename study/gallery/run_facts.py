@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -31,11 +31,13 @@ class RunOrigin:
         command: The command that ran the experiment.
         published: The budget of the published size; None if unknown.
         made: The time when the page was made, as text.
+    swept: The values of each key that the published comparison varies. Default: unknown, none.
     """
 
     command: str
     published: Mapping[str, Any] | None
     made: str
+    swept: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def budget_differences(
@@ -77,7 +79,35 @@ def size_of(material: Material, origin: RunOrigin) -> tuple[Size, tuple[str, ...
         return "unknown", ()
     budgets = [config.get("budget", {}) for config in material.configs.values()]
     differences, is_smaller = budget_differences(budgets, origin.published)
-    return ("reduced" if is_smaller else "other") if differences else "published", differences
+    parts = parts_left_out(list(material.configs.values()), origin.swept)
+    differences = (*parts, *differences)
+    return ("reduced" if is_smaller or parts else "other") if differences else "published", differences
+
+
+def parts_left_out(configs: Sequence[Mapping[str, Any]], swept: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return what a run leaves out of the published comparison, such as `2 of 8 values of optimizer`.
+
+    Args:
+        configs: The resolved configs of the studies.
+        swept: The values of each key that the published comparison varies.
+    """
+    told = []
+    for key, published in swept.items():
+        seen = {_value_of(config, key) for config in configs}
+        n_run = sum(value in seen for value in published)
+        if n_run < len(published) and None not in seen:  # a key that is not recorded says nothing
+            told.append(f"{n_run} of {len(published)} values of {key}")
+    return tuple(told)
+
+
+def _value_of(config: Mapping[str, Any], key: str) -> str | None:
+    """Return a config's value of a key, or the name of a group's choice, as text; None if it is not recorded."""
+    found: Any = config
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    if isinstance(found, Mapping):
+        found = found.get("name")
+    return None if found is None else str(found)
 
 
 def run_facts(material: Material) -> dict[str, str | dict[str, str]]:

@@ -6,6 +6,7 @@ import pytest
 
 from study.cli.actions import gallery
 from study.core.errors import StudyError
+from study.gallery.material import known
 from study.gallery.summary import read_summary, to_json
 
 pytestmark = pytest.mark.slow
@@ -65,7 +66,7 @@ def test_the_best_size_that_was_run_to_its_end_is_shown(store, tmp_path, held, c
     assert command in (tmp_path / f"{NAME}.html").read_text()
     assert (tmp_path / NAME / "rankings.svg").exists()
     assert f"study run -m experiment={NAME}" in (tmp_path / NAME / "README.md").read_text()
-    assert f'href="{NAME}.html"' in (tmp_path / "index.html").read_text()
+    assert f'href="{NAME}.html"' in (tmp_path / "gallery.html").read_text()
 
 
 @pytest.mark.usefixtures("studies")
@@ -93,7 +94,7 @@ def test_without_names_those_that_were_run_are_shown_and_the_others_told(store, 
     with pytest.raises(StudyError, match=r"experiment=another$"):
         gallery.make_gallery(options(tmp_path))
     assert (tmp_path / f"{NAME}.html").exists()
-    assert f'href="{NAME}.html"' in (tmp_path / "index.html").read_text()
+    assert f'href="{NAME}.html"' in (tmp_path / "gallery.html").read_text()
     index = (tmp_path / "README.md").read_text()
     assert f"]({NAME}/README.md)" in index
     linked = set(re.findall(r"\]\(([^)]+)\)", index))
@@ -118,7 +119,7 @@ def test_one_page_made_anew_keeps_the_others_in_the_index_and_leaves_no_old_pict
     (tmp_path / NAME / "notes.txt").write_text("the user's")
     (tmp_path / NAME / "summary.json").write_text(to_json(replace(made, files=(*made.files, "old.svg"))))
     gallery.make_gallery(options(tmp_path, NAME))
-    assert "Of another day" in (tmp_path / "index.html").read_text()
+    assert "Of another day" in (tmp_path / "gallery.html").read_text()
     assert "](decay/README.md)" in (tmp_path / "README.md").read_text()
     assert not (tmp_path / NAME / "old.svg").exists()
     assert (tmp_path / NAME / "notes.txt").exists()
@@ -131,7 +132,7 @@ def test_a_damaged_summary_keeps_no_page_from_the_index(store, tmp_path):
     (tmp_path / "decay" / "summary.json").write_text("{")
     with pytest.raises(StudyError, match=r"decay/summary\.json: expected the summary of a page"):
         gallery.make_gallery(options(tmp_path, NAME))
-    assert f'href="{NAME}.html"' in (tmp_path / "index.html").read_text()
+    assert f'href="{NAME}.html"' in (tmp_path / "gallery.html").read_text()
 
 
 @pytest.mark.usefixtures("studies")
@@ -156,7 +157,7 @@ def test_an_experiment_that_cannot_be_shown_keeps_no_other_from_its_page(store, 
     monkeypatch.setattr(gallery, "read_material", show)
     with pytest.raises(StudyError, match=r"^another: it lacks a study$"):
         gallery.make_gallery(options(tmp_path))
-    assert f'href="{NAME}.html"' in (tmp_path / "index.html").read_text()
+    assert f'href="{NAME}.html"' in (tmp_path / "gallery.html").read_text()
 
 
 def test_a_name_without_a_page_is_told_with_those_that_have_one(store, tmp_path):
@@ -168,3 +169,11 @@ def test_a_name_without_a_page_is_told_with_those_that_have_one(store, tmp_path)
 def test_a_run_of_no_experiment_makes_no_page(capsys):
     gallery.page_after_run(["optimizer=sgd"], [])
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", known())
+def test_the_values_that_an_experiment_varies_are_read_from_its_file(name):
+    swept = gallery._swept(name)
+    assert all(values and all(values) for values in swept.values())
+    assert bool(swept) == (name != "rmsprop_decay")  # one study
+    assert name != "lstm_grid" or (len(swept["optimizer"]), len(swept["model.activation"])) == (7, 11)

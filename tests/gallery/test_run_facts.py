@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from study.gallery.run_facts import RunOrigin, budget_differences, run_facts, size_of
+from study.gallery.run_facts import RunOrigin, budget_differences, parts_left_out, run_facts, size_of
 
 PUBLISHED = {"name": "published/some", "n_trials": 20, "n_epochs": 20, "n_steps": None, "n_confirmations": 10}
 
@@ -49,6 +49,32 @@ def test_what_differs_from_the_published_size_is_named_once(budgets, published, 
 def test_the_size_of_a_run_is_judged_beside_the_published_one(make_material, published, size):
     material = make_material({"sgd-setting=shared": [0.5]})
     assert size_of(material, RunOrigin(command="", published=published, made=""))[0] == size
+
+
+@pytest.mark.parametrize(
+    ("swept", "told"),
+    [
+        ({}, ()),
+        ({"setting": ("shared", "tuned")}, ()),
+        ({"optimizer": ("sgd", "adam", "lion"), "setting": ("tuned",)}, ("2 of 3 values of optimizer",)),
+        ({"model.activation": ("relu", "elu")}, ("1 of 2 values of model.activation",)),
+        ({"model": ("mlp", "cnn")}, ("1 of 2 values of model",)),
+        ({"batch": ("full", "mini")}, ()),  # not recorded
+    ],
+)
+def test_what_a_run_leaves_out_of_the_sweep_is_named(swept, told):
+    configs = [
+        {"setting": setting, "optimizer": {"name": name}, "model": {"name": "mlp", "activation": "relu"}}
+        for setting, name in (("shared", "sgd"), ("tuned", "adam"))
+    ]
+    assert parts_left_out(configs, swept) == told
+
+
+def test_a_run_of_a_part_in_the_published_budget_is_reduced(make_material):
+    material = make_material({"sgd-setting=shared": [0.5]})
+    published = {"n_trials": 3, "n_epochs": 2, "n_confirmations": 4}
+    origin = RunOrigin(command="", published=published, made="", swept={"setting": ("shared", "tuned")})
+    assert size_of(material, origin) == ("reduced", ("1 of 2 values of setting",))
 
 
 def test_the_day_is_that_of_the_last_end_in_utc(make_material):

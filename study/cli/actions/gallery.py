@@ -133,6 +133,7 @@ def make_page(uri: str, run: Run, output: Path, *, log: bool) -> PageSummary:
     origin = RunOrigin(
         command=run.command(material),
         published=_budget_of(f"published/{run.name}"),
+        swept=_swept(run.name),
         made=datetime.now(UTC).strftime("%Y-%m-%d"),
     )
     page = render(found.about, shown, material, origin=origin)
@@ -170,11 +171,11 @@ def write_index(output: Path) -> tuple[Path, list[str]]:
             faults.append(str(error))
     shown = [page for page in pages if page is not None]
     now = datetime.now(UTC).strftime("%Y-%m-%d")
-    _write(output / "index.html", render_index(shown, made=now))
+    _write(output / "gallery.html", render_index(shown, made=now))
     _write(output / "README.md", render_index_readme(shown))
     for badge in ALL:
         _write(output / badge.file, badge_svg(badge))
-    return output / "index.html", faults
+    return output / "gallery.html", faults
 
 
 def page_after_run(overrides: Sequence[str], configs: Sequence[StudyConfig]) -> None:
@@ -242,6 +243,14 @@ def _budget_of(option: str) -> dict[str, Any] | None:
     """Return the content of an option of the group budget; None without that option."""
     path = packaged_conf().joinpath("budget", *f"{option}.yaml".split("/"))
     return yaml.safe_load(path.read_text("utf-8")) if path.is_file() else None
+
+
+def _swept(name: str) -> dict[str, tuple[str, ...]]:
+    """Return the values of each key that an experiment varies, of those that its file simply lists."""
+    content = yaml.safe_load(packaged_conf().joinpath("experiment", f"{name}.yaml").read_text("utf-8"))
+    params = content.get("hydra", {}).get("sweeper", {}).get("params", {})
+    lists = {key: str(value).split(",") for key, value in params.items() if not set(str(value)) & set("()[]{}")}
+    return {key: tuple(value.strip() for value in values) for key, values in lists.items()}
 
 
 def _not_run(missing: Iterable[str]) -> StudyError:

@@ -41,6 +41,9 @@ MEANINGS = {
 _SENTENCE = re.compile(rf"(?:^|(?<=[.)] ))({'|'.join(ClaimVerdict)})(?=[\s,:;])")
 
 
+_INTERVAL = re.compile(r" \[[^][]* to [^][]*\]")
+
+
 def verdicts_in(finding: str) -> tuple[ClaimVerdict, ...]:
     """Return the verdicts with which sentences of a finding begin, each once, in their order.
 
@@ -53,7 +56,7 @@ def verdicts_in(finding: str) -> tuple[ClaimVerdict, ...]:
 
 
 def in_short(finding: str, *, until: str = "", capital: bool = True) -> str:
-    """Return the result that a finding states after its verdict, as a sentence for the index.
+    """Return the result that a finding states after its verdict, as a sentence without intervals for the index.
 
     Args:
         finding: A finding of a page, with a colon after its verdict.
@@ -62,7 +65,7 @@ def in_short(finding: str, *, until: str = "", capital: bool = True) -> str:
         capital: Begin with a capital letter. False for a result that begins with a name. Default True.
     """
     result = re.split(r"(?<=[^\s.])\.(?=\s|$)", finding.partition(": ")[2], maxsplit=1)[0]
-    result = (result.partition(until)[0] if until else result).strip()
+    result = _INTERVAL.sub("", result.partition(until)[0] if until else result).strip()
     if not result:
         return ""
     return f"{result[0].upper() if capital else result[0]}{result[1:]}."

@@ -137,6 +137,7 @@ def test_the_verdicts_of_a_finding_are_those_with_which_its_sentences_begin(find
         ("The claim held: a 1.5 is x. More.", "", "A 1.5 is x."),
         ("The claim held, of b: of 12, 3 are better (paired t); c.", " (paired", "Of 12, 3 are better."),
         ("Inconclusive: too few seeds.", " (paired", "Too few seeds."),
+        ("The claim held: lower in 22 [5 to 39] % of 3, x in [-1, 1].", "", "Lower in 22 % of 3, x in [-1, 1]."),
         ("Inconclusive", "", ""),
         ("The claim held: ", "", ""),
     ],
