@@ -62,7 +62,12 @@ def build_config(
     """Return the config of a small study whose stores lie in a folder as `study run` lays them out."""
     uri = uri or f"sqlite:///{folder}/mlruns/mlflow.db"
     ranges = {"learning_rate": Range(argument="learning_rate", low=1e-4, high=1.0, scale="log")}
-    raw = {"optimizer": {"name": "adam"}, "budget": {"n_trials": n_trials}, "tracking_uri": uri}
+    raw = {
+        "optimizer": {"name": "adam"},
+        "objective": {"metric": "val_accuracy"},
+        "budget": {"n_trials": n_trials},
+        "tracking_uri": uri,
+    }
     return StudyConfig(
         dataset=Component(name="tiny", section={}),
         task=Task(loss={}, metrics=("accuracy",)),
