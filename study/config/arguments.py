@@ -276,4 +276,6 @@ def _unknown_advice(prefix: str, target: str, name: str, known: Collection[str],
         return f"It has been renamed: write {prefix}.{new}."
     advice = correction(f"{prefix}.{name}", names, known)
     # The key is often that of a file, whose class the user replaced: it can be removed on the command line alone.
-    return advice.replace(f"Remove {prefix}.{name} or", f"Remove it ('~{prefix}.{name}' on the command line) or")
+    return advice.replace(
+        f"Remove {prefix}.{name} or", f"Remove {prefix}.{name} ('~{prefix}.{name}' on the command line) or"
+    )
