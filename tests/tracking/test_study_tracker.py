@@ -244,6 +244,27 @@ def test_a_resumed_study_continues_its_run_and_repeats_nothing(make_config, open
     assert (study.metrics["n_complete"], study.metrics["best_objective"]) == (2, 0.7)
 
 
+def test_a_resumed_study_keeps_a_persons_description_and_what_earlier_versions_recorded_stays_current(
+    make_config, open_tracker, record
+):
+    config = make_config(n_trials=1)
+    with open_tracker(config) as tracker:
+        record(tracker, "trial", 0, values=(0.7, 0.7))
+    client, run_id = client_of(config), tracker.run_id
+    client.set_tag(run_id, "mlflow.note.content", "Mine.")
+    client.set_tag(run_id, "budget.n_trials", "1")
+    client.log_metric(run_id, "objective", 0.7, step=1)
+    client.log_metric(run_id, "n_failed", 1, step=1)
+    more = make_config(n_trials=2)
+    with open_tracker(more) as tracker:
+        record(tracker, "trial", 1, values=(0.9, 0.9))
+        tracker.summarize(best=1)
+    data = client.get_run(run_id).data
+    assert data.tags["mlflow.note.content"] == "Mine."
+    assert data.tags["budget.n_trials"] == str(more.raw["budget"]["n_trials"])
+    assert data.metrics["best_objective"] == 0.9
+
+
 def test_another_config_is_another_study_in_the_same_experiment(make_config, open_tracker):
     for optimizer in ("adam", "sgd"):
         with open_tracker(make_config(optimizer=optimizer)):
