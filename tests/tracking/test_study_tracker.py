@@ -265,6 +265,27 @@ def test_a_resumed_study_keeps_a_persons_description_and_what_earlier_versions_r
     assert data.metrics["best_objective"] == 0.9
 
 
+@pytest.mark.parametrize("broken", [None, "{", '{"looks": "5:0.05",}', "[]"])
+def test_packed_tags_that_a_person_removed_or_broke_are_named_and_written_again(
+    make_config, open_tracker, record, broken
+):
+    config = make_config(n_trials=1)
+    with open_tracker(config) as tracker:
+        record(tracker, "trial", 0)
+    (before,) = read(config)
+    client = client_of(config)
+    if broken is None:
+        client.delete_tag(tracker.run_id, "internals")
+    else:
+        client.set_tag(tracker.run_id, "internals", broken)
+    with pytest.raises(StoreError, match="the tag internals of the study adam"):
+        read(config)
+    with open_tracker(config):
+        pass
+    (after,) = read(config)
+    assert {**after.tags, "opened_ms": ""} == {**before.tags, "opened_ms": ""}
+
+
 def test_another_config_is_another_study_in_the_same_experiment(make_config, open_tracker):
     for optimizer in ("adam", "sgd"):
         with open_tracker(make_config(optimizer=optimizer)):
