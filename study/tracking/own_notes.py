@@ -12,7 +12,7 @@ _SEAL = "\n\n[written-by-study]: # ({})\n"
 _SEALED = re.compile(r"(?P<text>.*)\n\n\[written-by-study\]: # \((?P<digest>[0-9a-f]{12})\)\s*", re.DOTALL)
 # Length of the line that seals a description, in characters.
 SEAL_LENGTH = len(_SEAL.format(12 * "0"))
-# What Markdown takes as a sign. A `_` inside a word is none.
+# What Markdown takes as a sign. A `_` inside a word is not one.
 _SIGNS = re.compile(r"[\\`*\[\]<>|~]|(?<!\w)_|_(?!\w)")
 
 

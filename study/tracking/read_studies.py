@@ -288,6 +288,31 @@ def _search(
 
 
 def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> StudyRecord:
+    tags = _tags(run, experiment)
+    children = _without_twins(children)
+    confirmations = [child for child in children if child.role == "confirmation"]
+    return StudyRecord(
+        run_id=run.info.run_id,
+        experiment=experiment,
+        name=tags["study_name"],
+        optimizer=tags["optimizer"],
+        dataset=tags["dataset"],
+        model=tags["model"],
+        study_id=tags["study_id"],
+        status=run.info.status,
+        n_trials=int(tags.get("n_trials", 0)),
+        tags=tags,
+        params=without_doubles(run.data.params),
+        metrics=current_names({key: from_stored(value) for key, value in run.data.metrics.items()}),
+        trials=tuple(sorted((c for c in children if c.role == "trial"), key=lambda c: (c.number, c.started))),
+        confirmations=tuple(sorted(confirmations, key=lambda c: (c.kind, c.number, c.started))),
+        started=run.info.start_time / 1000,
+        ended=ended(run),
+    )
+
+
+def _tags(run: Run, experiment: str) -> dict[str, str]:
+    """Return the tags of a study's run after checking them."""
     present = {key: value for key, value in run.data.tags.items() if value is not None}  # a database may hold NULL
     given = all_tags(present)
     tags = {key: value if key.startswith(_OF_MLFLOW) else in_one_line(value) for key, value in given.items()}
@@ -310,26 +335,7 @@ def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> Study
                 f"experiment={experiment}: run {run.info.run_id} of the study {tags['study_name']} has the tag "
                 f"{tag}={tags[tag]}, expected a whole number. It was changed in MLflow. Correct it there."
             )
-    children = _without_twins(children)
-    confirmations = [child for child in children if child.role == "confirmation"]
-    return StudyRecord(
-        run_id=run.info.run_id,
-        experiment=experiment,
-        name=tags["study_name"],
-        optimizer=tags["optimizer"],
-        dataset=tags["dataset"],
-        model=tags["model"],
-        study_id=tags["study_id"],
-        status=run.info.status,
-        n_trials=int(tags.get("n_trials", 0)),
-        tags=tags,
-        params=without_doubles(run.data.params),
-        metrics=current_names({key: from_stored(value) for key, value in run.data.metrics.items()}),
-        trials=tuple(sorted((c for c in children if c.role == "trial"), key=lambda c: (c.number, c.started))),
-        confirmations=tuple(sorted(confirmations, key=lambda c: (c.kind, c.number, c.started))),
-        started=run.info.start_time / 1000,
-        ended=ended(run),
-    )
+    return tags
 
 
 def _dated(runs: list[Run]) -> list[Run]:
