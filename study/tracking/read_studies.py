@@ -326,7 +326,7 @@ def _tags(run: Run, experiment: str) -> dict[str, str]:
     if is_damaged(present, run.data.metrics):
         raise StoreError(
             f"experiment={experiment}: the tag {INTERNALS} of the study {tags['study_name']} (run {run.info.run_id}) "
-            "was removed or broken in MLflow: expected a JSON object. Start the study's command again: it mends the tag."
+            "was removed or broken in MLflow: expected a JSON object. Start the study's command again: it mends it."
         )
     for tag in _NUMBER_TAGS:
         if not tags.get(tag, "0").isdecimal() or len(tags.get(tag, "")) > _MOST_DIGITS:
