@@ -58,7 +58,8 @@ def show_plan(options: argparse.Namespace) -> int:
     sys.stdout.write(f"{name}: {first}\n")
     if note := plain(equality_note(outcome)):
         sys.stdout.write(f"{note}\n")
-    sys.stdout.write(f"{plain(plan_sentence(experiment.metric, outcome))}\n")
+    margin_key = "objective.margin" if options.margin is None else "--margin"
+    sys.stdout.write(f"{plain(plan_sentence(experiment.metric, outcome, margin_key=margin_key))}\n")
     if not found.pairs:
         sys.stdout.write("Nothing is open that decides who is best: more seeds are not needed.\n")
         return 0
