@@ -21,10 +21,10 @@ def main(arguments: list[str]) -> int:
         arguments: The words after `study ui`.
 
     Returns:
-        The exit status of the server.
+        The exit status.
 
     Raises:
-        StudyError: MLflow's server is not installed, or the port is taken.
+        StudyError: MLflow's server is not installed, the port is taken, or the server ended by itself.
     """
     parser = argparse.ArgumentParser(prog="study ui", description="Open MLflow on the stores of this folder.")
     add_store_options(parser)
@@ -58,7 +58,12 @@ def main(arguments: list[str]) -> int:
         sys.stdout.flush()
         if not options.no_browser:
             open_browser(address + next((path for paths in links.values() for path in paths.values()), ""))
-        return server.wait()
+        if status := server.wait():
+            raise StudyError(
+                f"MLflow's server ended with status {status} while it served {address}. Its own lines above say why, "
+                "if it could say it. Start study ui again."
+            )
+    return 0
 
 
 def _check_server() -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
 from study.core.interrupt import stop_here
+from study.core.records import RunRecord
 from study.core.search_space import Value, text_of
 from study.core.seeds import confirmation_order_seed, confirmation_run_seed
 from study.core.trainer_interface import BestTrial, ConfirmationConfig, Kind, Trial, TrialResult
@@ -281,10 +282,18 @@ def _supersede(
                 "same batch orders. They are kept and marked as superseded, and trained again under orders of this "
                 "study seed."
             )
-        if outdated := [run.run_id for run in (*moved, *reordered)]:
-            context.tracker.supersede(kind, outdated)
-            superseded |= {(run.kind, run.number) for run in (*moved, *reordered)}
+        superseded |= _mark_superseded(context, kind, [*moved, *reordered])
     return finished.keys() - superseded
+
+
+def _mark_superseded(
+    context: StudyContext, kind: ConfirmationConfig, runs: Sequence[RunRecord]
+) -> set[tuple[Kind, int]]:
+    if runs:
+        context.tracker.supersede(kind, [run.run_id for run in runs])
+        if context.events is not None:
+            context.events.supersede(kind, [run.number for run in runs])
+    return {(run.kind, run.number) for run in runs}
 
 
 def _order_seed(config: StudyConfig, repetition: int) -> str:

@@ -81,3 +81,12 @@ def test_a_server_that_cannot_start_shows_its_own_lines(here, folder, monkeypatc
     assert (status, out) == (2, "")
     assert "no such thing\n" in err
     assert "MLflow's server ended with status 3 before it answered at http://127.0.0.1:5997" in err
+
+
+def test_a_server_that_ends_by_itself_is_no_quiet_end(here, folder, monkeypatch):
+    monkeypatch.setattr(ui_server, "_START", "raise SystemExit(3)")
+    monkeypatch.setattr(ui_server, "_wait_until_ready", lambda *_, **__: None)
+    status, out, err = here("ui", "--no-browser", "--port", "5996", cwd=folder)
+    assert status == 2
+    assert "MLflow is ready: http://127.0.0.1:5996" in out
+    assert "MLflow's server ended with status 3 while it served http://127.0.0.1:5996" in err
