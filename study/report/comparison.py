@@ -105,7 +105,6 @@ class Comparison:
         of_sizes = self.training if len(curve_data.batch_sizes(experiment)) > 1 else {}
         drawn = [
             scores_figure(experiment, self.rows, look),
-            trials_figure(trial_rows(self.entries, metric), metric, look),
             tuning_figure(self.tuning, metric, look, candidate=candidate) if self.tuning else None,
             training_figure(self.training, metric, look, split="validation", over="steps"),
             training_figure(self.training, metric, look, split="validation", over="seconds"),
@@ -119,6 +118,7 @@ class Comparison:
             target_figure(self.targets, metric, look, over="seconds"),
             importance_figure(self.importances, look),
             *(value_figure(name, found, metric, look) for name, found in self.values.items() if name != LEARNING_RATE),
+            trials_figure(trial_rows(self.entries, metric), metric, look),
             *(parallel_figure(entry, metric, index=index) for index, entry in enumerate(experiment.entries)),
         ]
         return {figure.name: figure for figure in drawn if figure is not None}

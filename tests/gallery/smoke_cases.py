@@ -91,7 +91,7 @@ told = io.StringIO()
 # Few studies, so their names under all budgets are soon known.
 with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()):
     status = main(["gallery", "amsgrad", "--output", "made", "--no-log"])
-made = [path.name for path in Path("made").glob("*.html")]
+made = sorted(path.name for path in Path("made").glob("*.html"))
 found["study gallery"] = {"status": str(status), "error": told.getvalue(), "made": ", ".join(made)}
 found["loaded TensorFlow"] = "tensorflow" in sys.modules
 print(json.dumps(found))  # noqa: T201

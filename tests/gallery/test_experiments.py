@@ -165,8 +165,10 @@ def test_its_smallest_form_runs_to_its_page(name, smoke):
     page = smoke[name]["page"]
     about = load_experiment(name).about
     assert about.title in html.unescape(page)
-    findings = re.sub("<[^>]*>", "", html.unescape(page).partition("What was seen</h2>")[2]).strip()
-    assert findings.startswith(tuple(ClaimVerdict)), findings[:200]
+    found = page.partition("What was seen</h2>")[2].partition("<li>")[2].partition("</li>")[0]
+    badge, _, finding = found.rpartition("</span>")
+    assert html.unescape(finding).strip().startswith(tuple(ClaimVerdict)), found[:200]
+    assert 'class="badge ' in badge
     assert "Reduced." in page
 
 
@@ -177,7 +179,7 @@ def test_studies_on_jax_load_no_tensorflow(smoke):
 
 @pytest.mark.slow
 def test_the_command_makes_the_page_from_the_store(smoke):
-    assert smoke["study gallery"] == {"status": "0", "error": "", "made": "amsgrad.html"}
+    assert smoke["study gallery"] == {"status": "0", "error": "", "made": "amsgrad.html, gallery.html"}
 
 
 @pytest.mark.slow

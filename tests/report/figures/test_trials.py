@@ -62,7 +62,7 @@ def test_losses_over_many_decades_are_drawn_in_logarithms(make_study, make_exper
     figure, (_, points, crosses) = traces_of(make_experiment(replace(study, trials=(*study.trials[:3], diverged))))
     assert figure.y["type"] == "log"
     assert points["y"] == [1e-6, 3.0, 2e9]
-    assert crosses["y"] == [6e9]
+    assert 2e9 < crosses["y"][0] < 10 ** figure.y["range"][1]
     assert ElementTree.fromstring(to_svg(figure)).tag.endswith("svg")
 
 
