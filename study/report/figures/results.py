@@ -105,8 +105,7 @@ def differences_figure(
         traces += [seeds_trace, with_ends]
         places.append(np.concatenate([without_outliers(seeds), np.array([each.mean, low, high]) * unit]))
         drawn.append(seeds / unit)
-    means = [each.mean for each in reversed(ordered)]
-    span, notes = _difference_frame(places, means, drawn, metric, unit=unit)
+    span, notes = _difference_frame(places, [each.mean for each in ordered[::-1]], drawn, metric, unit=unit)
     title = f"{'points' if metric.is_share else metric.confirmed_spoken} by which {outcome.candidate} is better"
     return Figure(
         name="differences",
@@ -191,7 +190,10 @@ def _outside(
     has_mean = low <= row.tuned.estimate <= high
     n_finite = int(np.isfinite(scores).sum())
     told = _beyond_told(
-        "" if has_mean else f"mean {metric.text(row.tuned.estimate)}", beyond, metric.text, is_all=beyond.size == n_finite
+        "" if has_mean else f"mean {metric.text(row.tuned.estimate)}",
+        beyond,
+        metric.text,
+        is_all=beyond.size == n_finite,
     )
     if row.untuned is not None and math.isfinite(row.untuned.estimate) and not low <= row.untuned.estimate <= high:
         told.append(f"untuned {metric.text(row.untuned.estimate)}")
