@@ -8,6 +8,7 @@ import sys
 
 from study.cli.stores import add_store_options, find_stores
 from study.core.errors import StudyError
+from study.core.interrupt import told_through
 from study.core.redaction import redact
 
 # Parts of MLflow's server that an install for training alone leaves out.
@@ -48,7 +49,7 @@ def main(arguments: list[str]) -> int:
     experiments = read_experiments(uri, connections=connections)
     links = view_links(uri, list(experiments.values()), connections=connections)
     address = address_of(options.host, options.port)
-    with running_server(stores, host=options.host, port=options.port) as server:
+    with told_through(_tell_the_end), running_server(stores, host=options.host, port=options.port) as server:
         for name, experiment_id in experiments.items():
             sys.stdout.write(f"\n{name}\n")
             sys.stdout.writelines(
@@ -64,6 +65,12 @@ def main(arguments: list[str]) -> int:
                 "if it could say it. Start study ui again."
             )
     return 0
+
+
+def _tell_the_end(_: str) -> None:
+    """Say what a signal ends here, in place of the words for studies, which have results to write."""
+    sys.stderr.write("\nstudy ui: ending MLflow's server.\n")
+    sys.stderr.flush()
 
 
 def _check_server() -> None:
