@@ -30,7 +30,7 @@ from study.core.redaction import redact
 from study.tracking.connection import Connections, is_database, store_errors
 from study.tracking.mlflow_internals import is_known, select_metrics
 from study.tracking.mlflow_schema import PARENT, contents_path, ended, from_stored, run_records
-from study.tracking.packed_tags import all_tags
+from study.tracking.packed_tags import INTERNALS, all_tags, is_damaged
 from study.tracking.recorded_params import without_doubles
 from study.tracking.study_summary import current_names
 
@@ -297,6 +297,12 @@ def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> Study
             f"experiment={experiment}: the run {named} ({run.info.run_id}) of a study has no tags "
             f"{', '.join(missing)}, which were removed in MLflow. Set them there again. Or delete the run there, and "
             "start the study's command again: it writes the run again."
+        )
+    if is_damaged(present, run.data.metrics):
+        raise StoreError(
+            f"experiment={experiment}: the tag {INTERNALS} of the study {tags['study_name']} (run {run.info.run_id}) "
+            "was removed or changed in MLflow: expected one JSON object. Start the study's command again: it writes "
+            "the tag again."
         )
     for tag in _NUMBER_TAGS:
         if not tags.get(tag, "0").isdecimal() or len(tags.get(tag, "")) > _MOST_DIGITS:

@@ -101,8 +101,8 @@ class RunCache:
             status: MLflow's status: FINISHED or FAILED.
             ended: Time of the end, in milliseconds since 1970.
         """
-        record = _record(key, self._open.pop(key), state=state, status=status)
-        self._runs[key] = [replace(record, ended=ended / 1000)]
+        record = replace(_record(key, self._open.pop(key), state=state, status=status), ended=ended / 1000)
+        self._runs[key] = [record]
         if key[0] == "trial" and (outcome := study_summary.outcome_of(record)) is not None:
             self.trials.add(key[1], outcome)
 

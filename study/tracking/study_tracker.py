@@ -92,7 +92,7 @@ class StudyTracker:
         shared = mlflow_schema.workload_tags(config, study_name=study_name)
         self._shared_tags = shared | dict(environment) | mlflow_schema.source_tags(color=opened.color)
         self._client, self._uri = opened.client, config.stores.tracking_uri
-        self._cache, self._history = RunCache(config, opened.children), SearchHistory(config.objective)
+        self._cache, self._history = RunCache(config, opened.children), SearchHistory(config.objective, opened.course)
         self._ended: list[bulk_insert.Draft] = []
         self._mlflow_writer, self._spool = opened.mlflow_writer, opened.spool
         self._bulk_insert = bulk_insert.BulkInsert(opened.client, opened.mlflow_writer, opened.experiment_id)
@@ -392,9 +392,9 @@ class StudyTracker:
     def _record_progress(self, *, best: int | None, tests: study_summary.Tests) -> None:
         # Of two values of one step and one millisecond, MLflow takes the larger one.
         trials, self._told_ms = self._cache.trials, max(mlflow_schema.now_ms(), self._told_ms + 1)
-        values = study_summary.study_metrics(trials, best=best, tests=tests)
+        values = study_summary.study_metrics(trials, best=best, tests=tests, stored=self.opened.names_before)
         step = len(trials.outcomes) * self.opened.counts_steps
         metrics = mlflow_schema.to_metrics(values, step=step, timestamp_ms=self._told_ms)
         metrics += self._history.take(trials.outcomes, timestamp_ms=self._told_ms)
-        tags = study_summary.study_tags(self._config, trials, best=best, tests=tests)
+        tags = study_summary.study_tags(self._config, trials, best=best, tests=tests, describes=self.opened.describes)
         self._writer.put(Log(run=self.run_id, metrics=metrics, tags=tags))

@@ -19,6 +19,7 @@ from study.statistics.intervals import Interval
 from study.tracking.connection import Connections
 from study.tracking.experiment_note import ExperimentNote, write_note
 from study.tracking.experiment_views import ENDS
+from study.tracking.own_notes import plain
 from study.tracking.search_history import BEST_SO_FAR
 
 # The part of the values above and below that an axis shows beside them.
@@ -62,7 +63,7 @@ def describe(
         table=[_head(experiment), *(_cells(row, experiment) for row in rows)],
         below=[
             f"Best first, by {experiment.metric.name} over the confirmations of the tuned configurations. "
-            f"`{typed_command('compare', experiment.name)}` writes the page with figures, tests and cautions."
+            f"{_code(typed_command('compare', experiment.name))} writes the page with figures, tests and cautions."
         ],
         colors={run_id: colors[row.label] for row in rows for run_id in row.run_ids},
         ranges=_ranges(experiment),
@@ -81,13 +82,18 @@ def _cells(row: Row, experiment: ComparedExperiment) -> tuple[str, ...]:
     validation = "" if value is None else score_text(value) + (" (search)" if row.validation is None else "")
     trials = f"{row.n_trials} of {row.n_planned}" if row.n_trials < row.n_planned else str(row.n_trials)
     return (
-        f"**{row.label}**" + (" (running)" if row.running else ""),
+        f"**{plain(row.label)}**" + (" (running)" if row.running else ""),
         *((validation,) if experiment.metric.confirmed != experiment.metric.name else ()),
         ", ".join(filter(None, (_mean(row.tuned), divergence_text(row.confirmed)))),
         _mean(row.untuned),
         trials,
-        "; ".join(_configuration(point) for point in row.configuration),
+        plain("; ".join(_configuration(point) for point in row.configuration)),
     )
+
+
+def _code(command: str) -> str:
+    """Return a command as code in Markdown; one with the sign that ends code stands between two of them."""
+    return f"`` {command} ``" if "`" in command else f"`{command}`"
 
 
 def _mean(interval: Interval | None) -> str:
