@@ -80,11 +80,13 @@ def test_the_note_gives_the_interval_and_the_divergence(tested, told):
 
 def test_metrics_and_counts_that_an_earlier_version_began_stay_current():
     config = SimpleNamespace(objective=SimpleNamespace(metric="val_accuracy", better=lambda a, b: a > b))
-    best = TrialOutcome(state="complete", metrics={"objective": 0.9, "best_val_accuracy": 0.95}, hyperparameters={})
+    metrics, point = {"objective": 0.9, "best_val_accuracy": 0.95}, {"learning_rate": "0.1"}
+    best = TrialOutcome(state="complete", metrics=metrics, hyperparameters=point)
     tests = {"test_accuracy": ConfirmedMean(mean=0.8, low=0.7, high=0.9, n=5)}
     summary = StudySummary(config, {0: best})
     new = study_metrics(summary, best=0, tests=tests)
-    assert not {"objective", "test_accuracy_mean", "n_failed"} & new.keys()
+    assert not {"objective", "test_accuracy_mean", "n_failed", "best_learning_rate"} & new.keys()
+    assert new["best/learning_rate"] == 0.1
     earlier = {"objective": 0.9, "best_val_accuracy": 0.95, "test_accuracy_mean": 0.8, "test_accuracy_low": 0.7}
-    earlier |= {"test_accuracy_high": 0.9, "n_failed": 0}
+    earlier |= {"test_accuracy_high": 0.9, "n_failed": 0, "best_learning_rate": 0.1}
     assert study_metrics(summary, best=0, tests=tests, stored=earlier.keys()) == new | earlier
