@@ -159,3 +159,16 @@ def test_a_wide_terminal_has_one_line_for_each_study(sweep, on_screen):
     rows = [line for line in command.text.splitlines() if "learning_rate=" in line]
     assert [row.split()[0] for row in rows] in (["adam", "sgd"], ["sgd", "adam"])
     assert max(map(len, command.text.splitlines())) <= 140
+
+
+@pytest.mark.slow
+def test_the_price_of_what_is_open_has_a_line_while_it_loads_and_then_no_broken_word(sweep, on_screen, study):
+    folder, _, _, _ = sweep
+    command = on_screen(folder, "plan", "digits-mlp", columns=60, lines=24)
+    assert command.end() == 0
+    assert command.screens[1] == "study plan: loading MLflow"
+    assert shows(command, "^study plan: (reading|computing)")
+    assert "study plan: " not in command.text  # the lines are gone
+    first = study("plan", "digits-mlp", cwd=folder).stdout.splitlines()[0]
+    assert len(first) > 60
+    assert paragraphs(command.text).startswith(first)
