@@ -185,15 +185,18 @@ class View:
         self._is_round, self._starting = is_round, ""
         with self._changes():
             self._progress = progress
-        if is_round:
+        self._tell_start(progress)
+
+    def _tell_start(self, progress: Progress) -> None:
+        if progress.is_round:
             if self._each_trial:
-                at = f", {look.text()}" if look else ""
-                self._write(f"{progress.name}: {n_confirmations} further confirmations{at}")
+                at = f", {progress.look.text()}" if progress.look else ""
+                self._write(f"{progress.name}: {progress.n_confirmations} further confirmations{at}")
             return
-        if self._draws and not n_done:
+        if self._draws and not progress.n_done:
             return  # the display names the study
-        done = f", {n_done} of them already done" if n_done else ""
-        self._write(f"{progress.named}: {n_trials} {'trial' if n_trials == 1 else 'trials'}{done}")
+        done = f", {progress.n_done} of them already done" if progress.n_done else ""
+        self._write(f"{progress.named}: {progress.n_trials} {'trial' if progress.n_trials == 1 else 'trials'}{done}")
 
     def trains(self) -> None:
         """Note that the device begins with an epoch, so the program of its batch is built."""
