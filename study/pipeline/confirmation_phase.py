@@ -189,8 +189,8 @@ def confirm_untuned(context: StudyContext) -> bool:
     return is_any
 
 
-def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
-    """Return the number of confirmations that were still to be trained as the study opened, for the same best point.
+def confirmations_due(config: StudyConfig, tracker: StudyTracker) -> dict[ConfirmationConfig, int]:
+    """Return the numbers of confirmations that were still to be trained as the study opened, for the same best point.
 
     Args:
         config: The study's config.
@@ -199,7 +199,20 @@ def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
     kinds: tuple[ConfirmationConfig, ...] = ("best", "default") if config.ranges else ("fixed",)
     runs = [run for run in tracker.opened.children if run.role == "confirmation" and not run.superseded]
     done = {(run.kind, run.number) for run in runs if run.has_result}
-    return sum(len(numbers) for numbers in _due(config, tracker, kinds, done=done).values())
+    return {kind: len(numbers) for kind, numbers in _due(config, tracker, kinds, done=done).items()}
+
+
+def seeds_of_looks(config: StudyConfig, tracker: StudyTracker) -> list[int]:
+    """Return the numbers of seeds at the planned looks, in their order; empty without confirmations in rounds.
+
+    Args:
+        config: The study's config.
+        tracker: The study's tracker, which has the plan of looks.
+    """
+    most = config.budget.n_confirmations
+    if config.budget.confirm == "fixed" or not most:
+        return []
+    return sorted({min(look.n_seeds, most) for look in tracker.opened.looks})
 
 
 def n_first_look(config: StudyConfig, tracker: StudyTracker) -> int:
