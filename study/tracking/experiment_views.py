@@ -31,7 +31,7 @@ Links = Mapping[str, str]
 TAG = "mlflow.sharedViewState."
 # MLflow 3.17 has pages for language models too, and shows these first.
 _WORKFLOW = "workflowType=machine_learning"
-# The chart of the curves whose vertical axis shows their ends.
+# The chart of the curves whose vertical axis begins with them, not at zero.
 ENDS = "ends"
 _NAME, _CREATED, _DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"
 # Widths of columns in pixels, so that neither a header nor a value is cut.
@@ -62,7 +62,7 @@ def set_ranges(client: MlflowClient, experiment_id: str, ranges: Mapping[str, tu
     Args:
         client: A client of the store.
         experiment_id: MLflow's id of the experiment.
-        ranges: The ends of the axis by the chart's id: `best_so_far`, or `ends` for the ends of the curves.
+        ranges: The ends of the axis by the chart's id: `best_so_far`, or `ends` for the curves.
     """
     tags = client.get_experiment(experiment_id).tags
     for name in VIEWS:
@@ -132,8 +132,7 @@ def _states(config: StudyConfig, arguments: list[str], *, has_test: bool) -> dic
     scores = _columns("tags", *(("test", "validation") if has_test else ("validation",)))
     studies = [*scores, *_columns("tags", "best", "progress"), *_columns("metrics", "n_diverged", f"mean_{confirmed}")]
     # A closed study has nothing in the columns of its trials, which stand at the end.
-    runs = [*scores, *_columns("tags", "best", "point"), *_columns("metrics", "objective", confirmed)]
-    runs += _columns("tags", "state")
+    runs = [*scores, *_columns("tags", "best", "point", "state"), *_columns("metrics", "objective", confirmed)]
     trials = [*_columns("metrics", "objective"), *_columns("tags", "point", "state", "study_name")]
     trials += [*_columns("metrics", *dict.fromkeys(("loss", f"val_{shown}"))), *params]
     maximize = config.objective.direction == "maximize"
