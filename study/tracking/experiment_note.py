@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlflow.tracking import MlflowClient
 
 from study.tracking.connection import Connections, store_errors
 from study.tracking.experiment_views import links_of, run_path, set_ranges
+from study.tracking.mlflow_schema import now_ms, to_metrics, to_tags
 from study.tracking.own_notes import NOTE, SEAL_LENGTH, is_own, plain, sealed
 from study.tracking.read_studies import find_experiment, find_runs
 from study.tracking.run_colors import recolor
@@ -32,6 +33,7 @@ class ExperimentNote:
         below: Lines below the table, in Markdown.
         colors: Colors of the studies as `#rrggbb`, by id of the study's run.
         ranges: The vertical axes of charts that show differences, by the chart's id.
+        lacking: Tags and metrics that studies of earlier versions lack, by id of the study's run. Default: none.
     """
 
     headline: str
@@ -40,6 +42,7 @@ class ExperimentNote:
     below: Sequence[str]
     colors: Mapping[str, str]
     ranges: Mapping[str, tuple[float, float]]
+    lacking: Mapping[str, tuple[Mapping[str, str], Mapping[str, float]]] = field(default_factory=dict)
 
 
 def write_note(
@@ -69,6 +72,9 @@ def write_note(
         experiment_id = str(found.experiment_id)
         recolor(client, experiment_id, note.colors)
         set_ranges(client, experiment_id, note.ranges)
+        for run_id, (tags, values) in note.lacking.items():
+            metrics = to_metrics(values, step=0, timestamp_ms=now_ms())
+            client.log_batch(run_id, metrics=metrics, tags=to_tags(tags))
         if not is_own(found.tags.get(NOTE, "")):
             return False
         links = _links(client, experiment_id)

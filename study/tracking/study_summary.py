@@ -235,20 +235,28 @@ def study_tags(
     n_trials = max(config.n_trials, len(outcomes))
     progress = f"{len(outcomes)}/{n_trials}"
     tags = {"progress": progress, "n_trials": str(n_trials)}
-    searched = tuple(config.ranges)
     lines = [f"{note_start(config)}{progress} trials"]
     if best is not None and best in outcomes:
-        point = outcomes[best].hyperparameters
-        shown = {key: point[key] for key in searched if key in point} or point
-        tags["best"] = " ".join(f"{key}={short_number(value)}" for key, value in shown.items())
+        tags["best"] = point_text(outcomes[best].hyperparameters, searched=config.ranges)
         value = short_number(str(outcomes[best].metrics["objective"]))
         lines.append(f"best {config.objective.metric} {value} (trial {best}): {tags['best'] or 'nothing searched'}")
         tags["validation"] = f"{score_text(outcomes[best].metrics['objective'])} (best trial)"
-    tags |= _score_tags(config, tests)
+    tags |= score_tags(config.objective.metric, tests)
     lines += [_tested_text(name, tested) for name, tested in tests.items()]
     if bad := [f"{counts[state]} {state}" for state in _STATES if state != "complete" and counts[state]]:
         lines.append(", ".join(bad))
     return tags | ({NOTE: sealed("  \n".join(lines))} if describes else {})
+
+
+def point_text(point: Mapping[str, str], *, searched: Collection[str]) -> str:
+    """Return the searched arguments of a point, or all of a point without one, as `learning_rate=0.1 beta_1=0.96`.
+
+    Args:
+        point: The arguments, as text.
+        searched: Names of the searched arguments.
+    """
+    shown = {key: point[key] for key in searched if key in point} or point
+    return " ".join(f"{key}={short_number(value)}" for key, value in shown.items())
 
 
 def note_start(config: StudyConfig) -> str:
@@ -260,12 +268,15 @@ def note_start(config: StudyConfig) -> str:
     return f"**{config.optimizer.name}**, {config.model.name} on {config.dataset.name}: "
 
 
-def _score_tags(config: StudyConfig, tests: Tests) -> dict[str, str]:
+def score_tags(objective: str, tests: Tests) -> dict[str, str]:
     """Return the means over confirmations that MLflow's table shows, such as `0.913 ± 0.018`.
 
     The tag `test` is of the metric that the search selects by, or else of any other that is not a loss.
+
+    Args:
+        objective: Name of the objective's metric.
+        tests: Mean and interval of each metric of the confirmations.
     """
-    objective = config.objective.metric
     found = {"validation": tests[objective]} if objective in tests else {}
     on_test = [name for name in tests if name.startswith("test_")]
     if on_test:
