@@ -8,13 +8,14 @@ from typing import Any, Literal
 import numpy as np
 
 from study.report.curve_data import LEAST_SECONDS, BestOfTrials, TimesToTarget, TrainingQuartiles, longest_seconds
-from study.report.figures.figure import Figure, band, line, note
+from study.report.figures.figure import Figure, apart, band, count_axis, line, note
 from study.report.figures.scales import frame, is_better_as_log, is_better_as_logit, log_axis, logit_axis
 from study.report.figures.style import Style
 from study.report.objective_metric import ObjectiveMetric
 
 _BANDS_AT_ONCE = 3
 _LEAST_OF_BAND = 3  # places; fewer make a sliver
+_LEAST_EPOCHS = 2  # of a curve
 _MOST_NOTED = 4  # lines outside of the frame that are named
 
 
@@ -51,14 +52,15 @@ def tuning_figure(
         lines.append(line(n, _finite(curve.median.value), name=label, style=look[label], hover=hover))
     most = max(curve.median.n.size for curve in curves.values())
     axis, notes = _tuning_axis(lines, metric)
+    framed = None if axis.get("type") == "log" else axis.get("range")
     return Figure(
         name="tuning",
         title="Tuning curves",
         description=f"Median best validation {metric.spoken} of n random trials, with a 95 % band for all n at once.",
-        traces=[*bands, *lines],
-        x={"title": "random trials", "range": [1 - 0.02 * most, most + 0.02 * most]},
+        traces=[*bands, *apart(lines)],
+        x={**count_axis("random trials", most=most), "range": [1 - 0.02 * most, most + 0.02 * most]},
         y=axis,
-        extra=notes,
+        extra={"annotations": [*(notes or {}).get("annotations", ()), *_ties(lines, metric, framed)]},
     )
 
 
@@ -73,6 +75,25 @@ def _tuning_axis(
     return _value_axis(metric) | {"range": framed}, notes
 
 
+def _ties(
+    lines: Sequence[Mapping[str, Any]], metric: ObjectiveMetric, framed: Sequence[float] | None
+) -> list[dict[str, Any]]:
+    """Return notes at the ends of lines that end at one place, with the names of all of them."""
+    if framed is None:
+        return []
+    ends: dict[tuple[float, str], list[str]] = {}
+    for each in lines:
+        x, y = float(each["x"][-1]), float(each["y"][-1])
+        if framed[0] <= y <= framed[1]:
+            ends.setdefault((x, f"{y:.9g}"), []).append(str(each["name"]))
+    is_gain = metric.direction == "maximize"
+    return [
+        note(" = ".join(names[:_MOST_NOTED]), x=x, y=float(y), right=True, above=is_gain)
+        for (x, y), names in ends.items()
+        if len(names) > 1
+    ]
+
+
 def _band_and_limit(curve: BestOfTrials, metric: ObjectiveMetric, *, name: str, style: Style) -> list[dict[str, Any]]:
     """Return the band where both limits are known, and the limit on the worse side."""
     n, low, high = curve.median.n.astype(np.float64), curve.median.low, curve.median.high
@@ -85,7 +106,7 @@ def _band_and_limit(curve: BestOfTrials, metric: ObjectiveMetric, *, name: str, 
     del edge["hovertemplate"]
     limit = {**edge, "mode": "lines", "showlegend": False, "hoverinfo": "skip"}
     limit["meta"] = {"name": name, "kind": "limit of the band"}
-    limit["line"] = {"color": style.faint(0.7), "dash": "dot", "width": 1.2}
+    limit["line"] = {"color": style.faint(0.9), "dash": "dot", "width": 1.6}
     return [band(n[known], low[known], high[known], name=name, style=style, opacity=0.14), limit]
 
 
@@ -97,7 +118,7 @@ def training_figure(
     split: Literal["validation", "training"],
     over: Literal["steps", "examples", "seconds"],
 ) -> Figure | None:
-    """Draw median and quartiles over the confirmation seeds; None without data.
+    """Draw median and quartiles over the confirmation seeds; None without data, or if all trainings have one epoch.
 
     Over seconds, trainings of less than a second are not drawn: their differences are those of the machine.
 
@@ -120,14 +141,14 @@ def training_figure(
         bands.append(band(x, low, high, name=label, style=look[label]))
         hover = f"%{{x:.4g}} {over}<br>{metric.spoken} %{{y:{metric.hover_format}}}"
         lines.append(line(x, median, name=label, style=look[label], hover=hover))
-    if not lines:
+    if max((len(each["x"]) for each in lines), default=0) < _LEAST_EPOCHS:
         return None
     axis, notes = _training_axis(seen, lines, metric, split=split)
     return Figure(
         name=f"{split}-{over}",
         title=f"{split.capitalize()} over {over}",
         description=f"Median {split} {metric.spoken} over {over}, with quartiles over confirmation seeds.",
-        traces=[*bands, *lines],
+        traces=[*bands, *apart(lines)],
         x={"title": {"seconds": "seconds of training", "examples": "training examples"}.get(over, over)},
         y=axis,
         height=400,

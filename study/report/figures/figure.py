@@ -15,7 +15,9 @@ from study.report.figures.style import Style
 
 Floats = NDArray[np.float64]
 _MOST_POINTS = 200
+_GAPS = ("dash", "dot", "dashdot")
 MOST_MARKERS = 12  # on a line
+_FEW_COUNTS = 10  # up to which a tick for each can be read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,29 @@ def line(x: Floats, y: Floats, *, name: str, style: Style, hover: str, width: fl
         "marker": {"color": style.color, "symbol": style.marker, "size": 7, "maxdisplayed": MOST_MARKERS},
         "hovertemplate": f"<b>{name}</b><br>{hover}<extra></extra>",
     }
+
+
+def apart(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return lines of which none hides another: one that runs on an earlier one has gaps, through which that is seen.
+
+    Args:
+        lines: Traces of `line`.
+    """
+    found: list[dict[str, Any]] = []
+    for each in lines:
+        below = {str(other["line"]["dash"]) for other in found if _run_together(each, other)}
+        dash = each["line"]["dash"]
+        if below and (dash == "solid" or dash in below):
+            dash = next((gaps for gaps in _GAPS if gaps not in below), dash)
+        found.append({**each, "line": {**each["line"], "dash": dash}})
+    return found
+
+
+def _run_together(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two lines have two neighboring points in common."""
+    n = min(len(one["x"]), len(other["x"]))
+    same = np.isclose(one["x"][:n], other["x"][:n]) & np.isclose(one["y"][:n], other["y"][:n], rtol=1e-9)
+    return bool(np.any(same[1:] & same[:-1]))
 
 
 def band(x: Floats, low: Floats, high: Floats, *, name: str, style: Style, opacity: float = 0.12) -> dict[str, Any]:
@@ -170,7 +195,19 @@ def names_axis(labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def note(text: str, *, x: float, y: float, right: bool = False, above: bool = True) -> dict[str, Any]:
+def count_axis(title: str, *, most: float) -> dict[str, Any]:
+    """Return an axis of counts, whose ticks are whole numbers also where there are few.
+
+    Args:
+        title: The title.
+        most: The largest count that is drawn.
+    """
+    return {"title": title} | ({"tick0": 0, "dtick": 1} if most <= _FEW_COUNTS else {})
+
+
+def note(
+    text: str, *, x: float, y: float, right: bool = False, above: bool = True, middle: bool = False
+) -> dict[str, Any]:
     """Return a note in a figure, as an annotation of Plotly.
 
     Args:
@@ -179,6 +216,7 @@ def note(text: str, *, x: float, y: float, right: bool = False, above: bool = Tr
         y: Vertical coordinate.
         right: Whether the text ends there; default False: it begins there.
         above: Whether it stands above the coordinate; default True.
+        middle: Whether it stands at the coordinate instead, as in a row of its own; default False.
     """
     return {
         "x": x,
@@ -186,7 +224,7 @@ def note(text: str, *, x: float, y: float, right: bool = False, above: bool = Tr
         "text": text,
         "showarrow": False,
         "xanchor": "right" if right else "left",
-        "yanchor": "bottom" if above else "top",
+        "yanchor": "middle" if middle else "bottom" if above else "top",
         "font": {"size": 11},
     }
 

@@ -20,6 +20,7 @@ from study.report.summary_rows import Row
 from study.statistics.winner import is_testable
 
 _ROW_HEIGHT = 34
+_ROOM_OF_NOTE = 0.35  # of the width, also on a phone
 _UNTUNED = "#7d7d7d"  # of all rows, as in the legend
 
 
@@ -36,7 +37,7 @@ def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Map
     if not shown:
         return None
     entries = {entry.label: entry for entry in experiment.entries}
-    traces: list[dict[str, Any]] = []
+    traces = _keys(has_interval=any(row.tuned is not None and math.isfinite(row.tuned.low) for row in shown))
     found = {row.label: _scores(entries[row.label], metric) for row in shown}
     untuned = [row.untuned.estimate for row in shown if row.untuned is not None]
     span = frame(
@@ -201,9 +202,20 @@ def _outside(
         return []
     # The frame holds the best value, so everything beyond is on the worse side.
     on_left = metric.direction == "maximize"
+    # A note above its row is near the row of another, so it stands in its own where nothing else does.
+    drawn = np.concatenate([scores, _ends(row)])
+    drawn = drawn[np.isfinite(drawn) & (drawn >= low) & (drawn <= high)]
+    from_edge = drawn - low if on_left else high - drawn
+    is_free = bool(np.all(from_edge > _ROOM_OF_NOTE * (high - low)))
     text = ", ".join(told)
     return [
-        note(f"◂ {text}" if on_left else f"{text} ▸", x=low if on_left else high, y=y + 0.2, right=not on_left),
+        note(
+            f"◂ {text}" if on_left else f"{text} ▸",
+            x=low if on_left else high,
+            y=y if is_free else y + 0.2,
+            right=not on_left,
+            middle=is_free,
+        ),
     ]
 
 
@@ -214,7 +226,8 @@ def _means(row: Row, metric: ObjectiveMetric, *, y: int, style: Style, first: bo
     apart = divergence_text(row.confirmed)
     text = f"mean{' of the others' if apart else ''} {metric.text(tuned.estimate)}{ends}, n = {tuned.n}"
     text += f"<br>{apart}" if apart else ""
-    traces = [interval(tuned.estimate, tuned.low, tuned.high, y=y, style=style, name=row.label, text=text)]
+    drawn = interval(tuned.estimate, tuned.low, tuned.high, y=y, style=style, name=row.label, text=text)
+    traces: list[dict[str, Any]] = [{**drawn, "legendgroup": "tuned"}]
     if row.untuned is not None and math.isfinite(row.untuned.estimate):
         traces.append(
             {
@@ -225,11 +238,29 @@ def _means(row: Row, metric: ObjectiveMetric, *, y: int, style: Style, first: bo
                 "showlegend": first,
                 "x": [row.untuned.estimate],
                 "y": [y],
-                "marker": {"color": _UNTUNED, "symbol": "circle-open", "size": 10, "line": {"width": 1.5}},
+                "marker": {"color": _UNTUNED, "symbol": "circle-open", "size": 10, "line": {"width": 2}},
                 "hovertemplate": f"<b>{row.label}</b> untuned<br>{metric.text(row.untuned.estimate)}<extra></extra>",
             }
         )
     return traces
+
+
+def _keys(*, has_interval: bool) -> list[dict[str, Any]]:
+    """Return traces without points that say in the legend what the marks of a row mean."""
+    mean = "tuned mean, 95 % interval" if has_interval else "tuned mean"
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": name,
+            "legendgroup": group,
+            "x": [math.nan],
+            "y": [math.nan],
+            "marker": {"color": _UNTUNED, "symbol": "circle", "size": size},
+            "hovertemplate": "",
+        }
+        for name, group, size in ((mean, "tuned", 10), ("each seed", "seeds", 5))
+    ]
 
 
 def _seeds_trace(
@@ -240,6 +271,7 @@ def _seeds_trace(
         "type": "scatter",
         "mode": "markers",
         "name": name,
+        "legendgroup": "seeds",
         "showlegend": False,
         "x": values,
         "y": y - 0.16 + np.zeros(values.size),

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib import style
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from study.core.names import shortened
 from study.core.readable_output import shown
@@ -57,7 +57,7 @@ def _drawn(figure: Figure) -> str:
     _axis(axes, figure.x, "x")
     _axis(axes, y, "y")
     for remark in (figure.extra or {}).get("annotations", ()):
-        vertical = "top" if remark["yanchor"] == "top" else "bottom"
+        vertical = {"middle": "center"}.get(remark["yanchor"], remark["yanchor"])
         side = remark.get("xanchor", "center")
         axes.annotate(remark["text"], (remark["x"], remark["y"]), ha=side, va=vertical, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
@@ -139,6 +139,8 @@ def _axis(axes: Any, given: Mapping[str, Any], which: str) -> None:
         getattr(axes, f"set_{which}scale")("log")
     if given.get("tickformat", "").endswith("%"):
         axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g}%"))
+    if "tick0" in given:
+        axis.set_major_locator(MultipleLocator(given["dtick"]))
     if "tickvals" in given:
         axis.set_ticks(given["tickvals"], [_drawable(text).replace("<br>", "\n") for text in given["ticktext"]])
     if given.get("range") is not None:

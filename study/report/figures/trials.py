@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from study.core.number_text import short_number
-from study.report.figures.figure import MOST_MARKERS, Figure, Floats
+from study.report.figures.figure import MOST_MARKERS, Figure, Floats, count_axis
 from study.report.figures.hyperparameters import trials_axis
 from study.report.figures.scales import is_better_as_log, is_better_as_logit
 from study.report.figures.style import Style
@@ -57,7 +57,7 @@ def trials_figure(rows: Sequence[TrialRow], metric: ObjectiveMetric, look: Mappi
         description=f"Validation {metric.spoken} of every trial over its number, and the best so far. Crosses at the "
         "edge have no result, triangles are results beyond the frame.",
         traces=traces,
-        x={"title": "trial"},
+        x=count_axis("trial", most=max(row.number for row in rows)),
         y=axis,
         height=440,
     )

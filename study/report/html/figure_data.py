@@ -36,6 +36,8 @@ class FigureData:
 def figure_data(specs: Mapping[str, Mapping[str, Any]]) -> FigureData:
     """Return the data of figures, each number with five digits or to a hundred-thousandth of its list's span.
 
+    The layout keeps all digits.
+
     Args:
         specs: Data and layout for Plotly, by the figure's name. Arrays are of NumPy or lists; what is not finite
             becomes null, which Plotly draws as a gap.
@@ -59,7 +61,7 @@ def packed(text: str) -> str:
 def _plain(value: Any) -> Any:
     """Return a value as JSON can hold it."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _exact(item) if key == "layout" else _plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         return _plain(value.tolist())
     if isinstance(value, list | tuple):
@@ -68,6 +70,17 @@ def _plain(value: Any) -> Any:
         decimals = _DIGITS - 1 - math.floor(math.log10(span)) if 0 < span < math.inf else _ANY
         return [_rounded(item, decimals) if isinstance(item, float) else _plain(item) for item in value]
     return _rounded(value, _ANY) if isinstance(value, float) else value
+
+
+def _exact(value: Any) -> Any:
+    """Return a layout as JSON can hold it. Plotly leaves out a note whose place a rounding puts beyond the axis."""
+    if isinstance(value, Mapping):
+        return {str(key): _exact(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _exact(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_exact(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _rounded(value: float, decimals: int) -> float | None:

@@ -6,6 +6,7 @@ const studyPage = (() => {
     light: { ink: "#1b1f24", soft: "#59626e", grid: "#e6e9ed", panel: "#ffffff" },
     dark: { ink: "#e7eaee", soft: "#9ca6b2", grid: "#2a3038", panel: "#1b2026" },
   };
+  const [SHEET, HALF_SHEET] = [660, 325]; // pixels of paper
   const config = { displayModeBar: false, responsive: true };
   let specs = {};
 
@@ -42,11 +43,14 @@ const studyPage = (() => {
     if (element.dataset.drawn) return;
     element.dataset.drawn = "yes";
     const { data, layout } = specs[element.dataset.figure];
-    Plotly.newPlot(element, structuredClone(data), laidOut(layout), config).then(() => {
-      // A legend of many rows takes no height from the axes.
-      const more = Math.max(0, (element._fullLayout.legend?._height ?? 0) - 60);
-      return more && Plotly.relayout(element, { height: layout.height + more });
-    }).catch((error) => fail(element, error));
+    Plotly.newPlot(element, structuredClone(data), laidOut(layout), config)
+      .then(() => fit(element, layout.height)).catch((error) => fail(element, error));
+  }
+
+  // A legend of many rows takes no height from the axes.
+  function fit(element, height) {
+    const more = Math.max(0, (element._fullLayout.legend?._height ?? 0) - 60);
+    return element.layout.height !== height + more && Plotly.relayout(element, { height: height + more });
   }
 
   function fail(element, error) {
@@ -116,17 +120,37 @@ const studyPage = (() => {
     drawRest();
   }
 
-  function recolor(theme, more) {
-    return drawn().map((element) => Plotly.relayout(element, { ...colors(element.layout, theme), ...more }));
-  }
-
   document.addEventListener("toggle", (event) => {
     if (event.target.open) event.target.querySelectorAll(".plot").forEach(draw);
   }, true);
-  dark.addEventListener("change", () => recolor(themed()));
-  // Print light and narrow, whatever the screen is.
-  addEventListener("beforeprint", () => { waiting().forEach(draw); recolor(themes.light, { width: 660 }); });
-  addEventListener("afterprint", () => recolor(themed(), { width: null, autosize: true }));
+  dark.addEventListener("change", () => {
+    for (const element of drawn()) Plotly.relayout(element, colors(element.layout, themed()));
+  });
+  // Print light and narrow, whatever the screen is, with what is folded but for the numbers; two figures of a pair
+  // stand side by side.
+  let unfolded = [];
+  addEventListener("beforeprint", () => {
+    unfolded = [...document.querySelectorAll("details:not(.numbers, [open])")];
+    for (const details of unfolded) details.open = true;
+    waiting().forEach(draw);
+    for (const element of drawn()) {
+      const width = element.closest(".pair, .folded") ? HALF_SHEET : SHEET;
+      Plotly.relayout(element, { ...colors(element.layout, themes.light), width });
+      // Rows of names keep their height.
+      const { layout } = specs[element.dataset.figure];
+      fit(element, layout.height * (layout.yaxis.tickvals && !layout.yaxis.title ? 1 : width === SHEET ? 0.8 : 0.65));
+    }
+  });
+  addEventListener("afterprint", () => {
+    for (const details of unfolded) details.open = false;
+    for (const element of drawn()) {
+      Plotly.relayout(element, { ...colors(element.layout, themed()), width: null, autosize: true });
+      fit(element, specs[element.dataset.figure].layout.height);
+    }
+  });
+  if (matchMedia("(max-width: 40rem)").matches) {
+    for (const details of document.querySelectorAll("details.more")) details.open = false;
+  }
   start();
   return { readSpecs, update };
 })();

@@ -160,7 +160,7 @@ def _titles(
     figures = comparison.figures
     has = {
         "tuning-curves": "tuning" in figures,
-        "training-curves": bool(comparison.training),
+        "training-curves": any(name.startswith(("validation-", "training-")) for name in figures),
         "learning-rate": "sensitivity" in figures,
         "paired": "differences" in figures,
         "luck": bool(comparison.luck),

@@ -60,6 +60,7 @@ class ReportTable:
         columns: The other columns.
         name: Its name for readers who cannot see it; default: the caption.
         notes: Sentences below it, such as the meaning of its columns; default: none.
+        on_screen: Titles of columns that are left out on paper, which is narrow; default: none.
     """
 
     caption: str
@@ -68,6 +69,7 @@ class ReportTable:
     columns: Sequence[Column]
     name: str = ""
     notes: Sequence[str] = ()
+    on_screen: frozenset[str] = frozenset()
 
 
 def entry_heading(label: str, style: Style, *, note: str = "") -> RowHeading:
@@ -94,7 +96,7 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
     epochs: Column = ("epochs", "number", [epochs_text(row.epochs) if row.epochs else "" for row in rows])
     over_studies: Column = ("over studies", "number", [_interval(row.over_studies, metric) for row in rows])
     chosen: Column = (f"validation {metric.spoken}", "number", [_validation(row, metric) for row in rows])
-    seconds: Column = ("training, s/trial", "number", [_seconds(row.seconds_per_trial) for row in rows])
+    seconds: Column = ("training, s/trial", "number", [seconds_text(row.seconds_per_trial) for row in rows])
     return ReportTable(
         caption=f"Mean {metric.confirmed_on} result over n confirmation seeds, in the order of the mean validation "
         "result over the same confirmations.",
@@ -115,10 +117,11 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
             ("diverged trials", "number", [row.states.get("diverged", 0) for row in rows]),
             *([pruned] if any(row.states.get("pruned") for row in rows) else []),
             epochs,
-            *([seconds] if _is_measured([row.seconds_per_trial for row in rows]) else []),
+            *([seconds] if is_measured([row.seconds_per_trial for row in rows]) else []),
             ("state", "number", [_bytes(row.state_bytes) for row in rows]),
         ),
         notes=_summary_notes(comparison),
+        on_screen=frozenset({"trials", "diverged trials", "pruned", "epochs", "state"}),
     )
 
 
@@ -137,6 +140,26 @@ def filled(*columns: Column) -> list[Column]:
         columns: All columns.
     """
     return [(title, kind, cells) for title, kind, cells in columns if any(cell not in ("", []) for cell in cells)]
+
+
+def is_measured(seconds: Sequence[float | None]) -> bool:
+    """Return whether some of the seconds are long enough to be compared.
+
+    Args:
+        seconds: The seconds; None where they are not known.
+    """
+    return any(each is not None and math.isfinite(each) and each >= LEAST_SECONDS for each in seconds)
+
+
+def seconds_text(seconds: float | None) -> str:
+    """Return seconds, those below what can be compared without their digits.
+
+    Args:
+        seconds: The seconds; None: not known, infinite: never.
+    """
+    if seconds is None or not math.isfinite(seconds):
+        return "" if seconds is None else "never"
+    return f"< {LEAST_SECONDS:g}" if seconds < LEAST_SECONDS else f"{seconds:.3g}"
 
 
 def _validation(row: Row, metric: ObjectiveMetric) -> str:
@@ -186,7 +209,7 @@ def _seconds_note(comparison: Comparison) -> str:
     if not any(each is not None for each in seconds):
         return "The seconds of training are not recorded."
     shared = shares_time(comparison.experiment)
-    if not _is_measured(seconds):
+    if not is_measured(seconds):
         return (
             f"Training takes less than a second a trial, which is too little to compare.{f' {shared}' * bool(shared)}"
         )
@@ -199,7 +222,7 @@ def target_table(comparison: Comparison) -> ReportTable | None:
     if not comparison.targets:
         return None
     found = comparison.targets
-    seconds: Column = ("median seconds", "number", [_seconds(each.median_seconds) for each in found.values()])
+    seconds: Column = ("median seconds", "number", [seconds_text(each.median_seconds) for each in found.values()])
     return ReportTable(
         caption="A seed that never meets the target counts as infinitely late; never: half of the seeds or more.",
         subject="optimizer",
@@ -207,7 +230,7 @@ def target_table(comparison: Comparison) -> ReportTable | None:
         columns=[
             ("seeds that met it", "number", [f"{each.n_met} of {each.steps.size}" for each in found.values()]),
             ("median steps", "strong", [_time(each.median_steps, ".0f") for each in found.values()]),
-            *([seconds] if _is_measured([each.median_seconds for each in found.values()]) else []),
+            *([seconds] if is_measured([each.median_seconds for each in found.values()]) else []),
         ],
     )
 
@@ -240,6 +263,7 @@ def studies_table(comparison: Comparison, *, link: str) -> ReportTable:
             ("commit", "code", [record.tags.get("git_commit", "unknown")[:10] for record in records]),
             ("started (UTC)", "text", [f"{time:%Y-%m-%d %H:%M}" for time in started]),
         ],
+        on_screen=frozenset({"order seed", "split seed", "started (UTC)"}),
     )
 
 
@@ -302,18 +326,6 @@ def _trials(row: Row) -> str:
     return f"{row.n_trials}" if row.n_trials == row.n_planned else f"{row.n_trials}/{row.n_planned}"
 
 
-def _is_measured(seconds: Sequence[float | None]) -> bool:
-    """Return whether some of the seconds are long enough to be compared."""
-    return any(each is not None and math.isfinite(each) and each >= LEAST_SECONDS for each in seconds)
-
-
-def _seconds(seconds: float | None) -> str:
-    """Return seconds, those below what can be compared without their digits."""
-    if seconds is None or not math.isfinite(seconds):
-        return "" if seconds is None else "never"
-    return f"< {LEAST_SECONDS:g}" if seconds < LEAST_SECONDS else f"{seconds:.3g}"
-
-
 def _configurations(row: Row) -> list[CellLine]:
     """Return a line for each study's best configuration, and one for each optimum near an edge."""
     edges = sorted({(edge.argument, edge.edge) for edge in row.edges})
@@ -332,7 +344,8 @@ def _configurations(row: Row) -> list[CellLine]:
 def _bytes(n: float | None) -> str:
     if n is None:
         return ""
-    return f"{n:.0f} B" if n < 1e3 else f"{n / 1e3:.3g} kB" if n < 1e6 else f"{n / 1e6:.3g} MB"
+    value, unit = (n, "B") if n < 1e3 else (n / 1e3, "kB") if n < 1e6 else (n / 1e6, "MB")
+    return f"{value:.3g}{SPACE}{unit}"
 
 
 def _time(value: float, digits: str) -> str:

@@ -10,6 +10,7 @@ from study.core.number_text import short_number
 from study.report.comparison import Comparison
 from study.report.figures.hyperparameters import label_of
 from study.report.html.figure_table import text_columns
+from study.report.html.tables import is_measured, seconds_text
 from study.report.objective_metric import ObjectiveMetric
 from study.report.trial_rows import TrialRow, trial_rows
 
@@ -24,6 +25,7 @@ class TrialTableRow:
     Attributes:
         label: The entry's name.
         color: Its color in the figures.
+        marker: Plotly's name of its marker there.
         number: The trial's index, from 0.
         link: Address of its run in MLflow.
         cells: The other cells.
@@ -31,6 +33,7 @@ class TrialTableRow:
 
     label: str
     color: str
+    marker: str
     number: int
     link: str
     cells: tuple[str, ...]
@@ -71,18 +74,20 @@ def trial_table(comparison: Comparison, *, link: str, most_rows: int = MOST_TRIA
         return None
     shown = sorted(_best_of_each(found, metric, most_rows), key=lambda row: _key(row, metric))
     has_seeds = len({row.study for row in found}) > len({row.label for row in found})
+    has_seconds = is_measured([row.seconds for row in shown])
     names = list(dict.fromkeys(name for row in shown for name in row.values))
     columns = (
         *(["study seed"] if has_seeds else []),
         "state",
         f"validation {metric.spoken}",
         *map(label_of, names),
-        "seconds of training",
+        *(["seconds of training"] if has_seconds else []),
     )
     rows = tuple(
         TrialTableRow(
             label=row.label,
             color=comparison.look[row.label].color,
+            marker=comparison.look[row.label].marker,
             number=row.number,
             link=link.format(row.run_id),
             cells=(
@@ -90,7 +95,7 @@ def trial_table(comparison: Comparison, *, link: str, most_rows: int = MOST_TRIA
                 row.state,
                 "" if row.score is None else metric.text(row.score),
                 *(short_number(row.values.get(name, "")) for name in names),
-                "" if row.seconds is None else f"{row.seconds:.3g}",
+                *([seconds_text(row.seconds)] if has_seconds else []),
             ),
         )
         for row in shown

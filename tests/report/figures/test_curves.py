@@ -114,3 +114,42 @@ def test_few_trials_fill_no_band(make_study, make_experiment):
     found = compare(make_experiment(make_study("adam", [0.9] * 3, trials=(0.5, 0.6, 0.7, 0.8))))
     filled, *_ = found.figures["tuning"].traces
     assert len(filled["x"]) == 0
+
+
+def test_a_curve_on_another_has_gaps_and_both_are_named_at_the_end(make_study, make_experiment):
+    alike = tuple(0.9 - 0.001 * n for n in range(8))
+    own = tuple(0.91 - 0.002 * n for n in range(8))
+    trials = {"adam": alike, "nadam": alike, "sgd": own}
+    studies = [make_study(name, [0.9] * 3, trials=each) for name, each in trials.items()]
+    figure = compare(make_experiment(*studies)).figures["tuning"]
+    dashes = {each["name"]: each["line"]["dash"] for each in figure.traces if each["mode"] == "lines+markers"}
+    assert sorted([dashes.pop("adam"), dashes.pop("nadam")]) == ["dash", "solid"]
+    assert dashes == {"sgd": "solid"}
+    (note,) = figure.extra["annotations"]
+    assert sorted(note["text"].split(" = ")) == ["adam", "nadam"]
+    assert (note["x"], note["y"]) == (8.0, pytest.approx(0.9))
+
+
+def one_epoch(experiment):
+    histories = {
+        run_id: {name: (steps[:1], values[:1]) for name, (steps, values) in each.items()}
+        for run_id, each in experiment.histories.items()
+    }
+    return replace(experiment, histories=histories)
+
+
+def test_one_epoch_makes_no_training_curve_and_no_section(planted):
+    found = compare(one_epoch(planted))
+    assert found.training
+    assert not [name for name in found.figures if name.startswith(("validation-", "training-"))]
+    assert "Training curves" not in render([found], origin=ORIGIN)
+    assert "Training curves" in render([compare(planted)], origin=ORIGIN)
+
+
+def test_few_trials_have_a_tick_each(make_study, make_experiment):
+    def axes(n):
+        figures = compare(make_experiment(make_study("adam", [0.9] * 3, trials=(0.5, 0.6) * (n // 2)))).figures
+        return [figures[name].x for name in ("tuning", "trials")]
+
+    assert [axis["dtick"] for axis in axes(2)] == [1, 1]
+    assert [axis.get("dtick") for axis in axes(40)] == [None, None]

@@ -41,6 +41,8 @@ def test_what_lies_outside_of_the_frame_is_named_with_its_value_and_stays_in_the
     assert low > 0.9
     told = {note.split("◂ ")[1] for note in notes_of(figure)}
     assert told == {"untuned 41.00\u00a0%", "1 seed 0.00\u00a0%", "mean 50.00\u00a0% (5 seeds)"}
+    (far,) = [note for note in figure.extra["annotations"] if "5 seeds" in note["text"]]
+    assert (far["y"], far["yanchor"]) == (figure.y["ticktext"][::-1].index("sgd"), "middle")  # in its own row
     values = np.concatenate([np.asarray(trace["x"]) for trace in figure.traces])
     assert {0.0, 0.41, 0.5} <= set(values.round(4))
 
@@ -102,3 +104,12 @@ def test_one_seed_far_on_the_better_side_of_a_tie_is_named_on_the_left(make_stud
     seen = (sgd >= figure.x["range"][0]) & (sgd <= figure.x["range"][1])
     told = [text for text in notes_of(figure) if text.startswith("◂ 1 seed \u221289")]
     assert bool(told) != bool(seen.all())
+
+
+def test_the_legend_says_what_each_mark_means(make_study, make_experiment):
+    def legend(scores, **settings):
+        figure = compare(make_experiment(make_study("adam", scores, **settings))).figures["results"]
+        return [trace["name"] for trace in figure.traces if trace.get("showlegend", True)]
+
+    assert legend([0.9, 0.91, 0.92], untuned=[0.8]) == ["tuned mean, 95 % interval", "each seed", "untuned defaults"]
+    assert legend([0.9, 0.91]) == ["tuned mean", "each seed"]

@@ -19,6 +19,14 @@ def test_numbers_keep_what_a_screen_shows_and_gaps_stay_gaps():
     assert found == {"a": {"x": [0.33333, None, None, 0.0], "n": 12345678, "flag": True, "none": None}}
 
 
+def test_a_note_stays_on_the_axis_whose_end_is_its_place():
+    low = 0.9434444785118103
+    layout = {"yaxis": {"range": np.array([low, 0.96])}, "annotations": [{"y": low}], "gap": np.nan}
+    _, found = read({"a": {"data": [{"y": [low, 0.96]}], "layout": layout}})
+    assert found["a"]["layout"] == {"yaxis": {"range": [low, 0.96]}, "annotations": [{"y": low}], "gap": None}
+    assert found["a"]["data"][0]["y"][0] != low
+
+
 def test_values_that_differ_little_stay_apart():
     near_one = 1 - np.array([1e-7, 2e-7, 3e-7])
     _, found = read({"a": {"y": near_one, "rates": [1.23456e-9, 0.5]}})

@@ -230,7 +230,7 @@ def test_the_page_shows_warnings_notes_and_all_best_configurations(make_study, m
     assert 'data-figure="importance"' in page
     numbers = page.count('<details class="numbers"')
     assert numbers == page.count("data-figure=") - 4  # parallel coordinates and the trials have the table of trials
-    assert page.count("<details") == page.count("</details>") == numbers + 5  # values, parallel ones and the settings
+    assert page.count("<details") == page.count("</details>") == numbers + 6  # answer, values, parallel ones, settings
 
 
 def test_figures_become_svg(planted):

@@ -34,6 +34,23 @@ def test_all_trials_are_listed_the_best_first_with_their_values_and_runs(planted
     assert column(table, "seconds of training")[0] == "2"
 
 
+def test_seconds_too_few_to_compare_are_not_listed_and_marks_are_those_of_figures(planted):
+    short = [
+        replace(run, metrics={**run.metrics, "seconds_train": 0.182}) for run in planted.entries[0].studies[0].trials
+    ]
+    first, *others = planted.entries
+    (study,) = first.studies
+    hasty = replace(study, trials=tuple(short), record=replace(study.record, trials=tuple(short)))
+    table = table_of(replace(planted, entries=(replace(first, studies=(hasty,)),)))
+    assert "seconds of training" not in table.columns
+    mixed = table_of(replace(planted, entries=(replace(first, studies=(hasty,)), *others)))
+    told = dict(zip([row.label for row in mixed.rows], column(mixed, "seconds of training"), strict=True))
+    assert told[first.label] == "< 1"
+    assert {told[entry.label] for entry in others} == {"2"}
+    look = compare(planted).look
+    assert {row.label: row.marker for row in mixed.rows} == {label: style.marker for label, style in look.items()}
+
+
 def test_trials_without_a_result_come_last_and_say_why(make_study, make_experiment):
     study = make_study("adam", [0.8] * 3)
     states = [("diverged", "FINISHED"), ("failed", "FAILED"), (None, "RUNNING"), (None, "KILLED")]
