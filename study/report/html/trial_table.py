@@ -9,6 +9,7 @@ from study.core.names import typed_command
 from study.core.number_text import short_number
 from study.report.comparison import Comparison
 from study.report.figures.hyperparameters import label_of
+from study.report.figures.style import Style
 from study.report.html.figure_table import text_columns
 from study.report.html.tables import is_measured, seconds_text
 from study.report.objective_metric import ObjectiveMetric
@@ -24,16 +25,14 @@ class TrialTableRow:
 
     Attributes:
         label: The entry's name.
-        color: Its color in the figures.
-        marker: Plotly's name of its marker there.
+        style: Its style in the figures.
         number: The trial's index, from 0.
         link: Address of its run in MLflow.
         cells: The other cells.
     """
 
     label: str
-    color: str
-    marker: str
+    style: Style
     number: int
     link: str
     cells: tuple[str, ...]
@@ -86,8 +85,7 @@ def trial_table(comparison: Comparison, *, link: str, most_rows: int = MOST_TRIA
     rows = tuple(
         TrialTableRow(
             label=row.label,
-            color=comparison.look[row.label].color,
-            marker=comparison.look[row.label].marker,
+            style=comparison.look[row.label],
             number=row.number,
             link=link.format(row.run_id),
             cells=(
