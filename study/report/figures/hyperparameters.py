@@ -27,7 +27,7 @@ _GROUPS = (
     ("best tenth", 0.1, "#d55e00", 2.4),
     ("best quarter", 0.25, "#c98a00", 1.6),
     ("better half", 0.5, "#3b97d3", 1.0),
-    ("worse half", 1.0, "rgba(125,125,125,0.55)", 0.8),
+    ("worse half", 1.0, "rgba(125,125,125,0.75)", 1.0),
 )
 
 

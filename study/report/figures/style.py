@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from study.core.entry_colors import COLORS, color_numbers
 
 # Opacity of the many points of one seed or trial each: fainter ones vanish on a dark page.
-SEEN = 0.75
+SEEN = 0.85
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 # As many as colors and more: entries of different colors have different markers, for readers in gray.
 _MARKERS = (

@@ -9,6 +9,7 @@ const studyPage = (() => {
   const [SHEET, HALF_SHEET] = [660, 325]; // pixels of paper
   const config = { displayModeBar: false, responsive: true };
   let specs = {};
+  let isOnPaper = false;
 
   // Only colors of text and lines: data keep their colors in both schemes.
   function colors(layout, theme) {
@@ -44,13 +45,18 @@ const studyPage = (() => {
     element.dataset.drawn = "yes";
     const { data, layout } = specs[element.dataset.figure];
     Plotly.newPlot(element, structuredClone(data), laidOut(layout), config)
-      .then(() => fit(element, layout.height)).catch((error) => fail(element, error));
+      .then(() => fit(element)).catch((error) => fail(element, error));
   }
 
-  // A legend of many rows takes no height from the axes.
-  function fit(element, height) {
+  const isHalf = (element) => Boolean(element.closest(".pair, .folded"));
+
+  // A legend of many rows takes no height from the axes. On paper, only rows of names keep their height.
+  function fit(element) {
+    const { layout } = specs[element.dataset.figure];
     const more = Math.max(0, (element._fullLayout.legend?._height ?? 0) - 60);
-    return element.layout.height !== height + more && Plotly.relayout(element, { height: height + more });
+    const hasNames = layout.yaxis.tickvals && !layout.yaxis.title;
+    const height = layout.height * (!isOnPaper || hasNames ? 1 : isHalf(element) ? 0.65 : 0.8) + more;
+    return element.layout.height !== height && Plotly.relayout(element, { height });
   }
 
   function fail(element, error) {
@@ -130,22 +136,22 @@ const studyPage = (() => {
   // stand side by side.
   let unfolded = [];
   addEventListener("beforeprint", () => {
+    isOnPaper = true;
     unfolded = [...document.querySelectorAll("details:not(.numbers, [open])")];
     for (const details of unfolded) details.open = true;
     waiting().forEach(draw);
     for (const element of drawn()) {
-      const width = element.closest(".pair, .folded") ? HALF_SHEET : SHEET;
+      const width = isHalf(element) ? HALF_SHEET : SHEET;
       Plotly.relayout(element, { ...colors(element.layout, themes.light), width });
-      // Rows of names keep their height.
-      const { layout } = specs[element.dataset.figure];
-      fit(element, layout.height * (layout.yaxis.tickvals && !layout.yaxis.title ? 1 : width === SHEET ? 0.8 : 0.65));
+      fit(element);
     }
   });
   addEventListener("afterprint", () => {
+    isOnPaper = false;
     for (const details of unfolded) details.open = false;
     for (const element of drawn()) {
       Plotly.relayout(element, { ...colors(element.layout, themed()), width: null, autosize: true });
-      fit(element, specs[element.dataset.figure].layout.height);
+      fit(element);
     }
   });
   if (matchMedia("(max-width: 40rem)").matches) {

@@ -166,12 +166,19 @@ def test_the_numbers_of_every_figure_are_reached_by_keyboard(browser, page):
     assert browser.ask(f"{summary}.textContent") == "Numbers of Validation over steps"
 
 
-def test_on_paper_all_figures_are_light_and_narrow_and_folded_parts_are_left_out(browser, page):
+def test_on_paper_all_figures_are_light_and_narrow_and_all_but_numbers_is_unfolded(browser, page):
     browser.open(page, width=1280, dark=True)
     assert browser.pdf().startswith(b"%PDF")
     browser.wait(f"{PLOT}.layout.font.color === '#e7eaee'")  # after printing the screen is as before
+    folded = "[...document.querySelectorAll('details:not(.numbers, [open])')].length"
+    n_folded, height = browser.ask(folded), browser.ask(f"{PLOT}.layout.height")
+    assert n_folded > 0
     browser.ask("void dispatchEvent(new Event('beforeprint'))")
-    browser.wait("[...document.querySelectorAll('.plot[data-drawn]')].every(each => each.layout.width === 660)")
+    assert browser.ask(folded) == 0
+    assert browser.ask("document.querySelectorAll('.plot:not([data-drawn])').length") == 0
+    widths = "[...document.querySelectorAll('.plot')].map(p => [p.layout.width, Boolean(p.closest('.pair, .folded'))])"
+    browser.wait(f"{widths}.every(([width, isHalf]) => width === (isHalf ? 325 : 660))")
+    browser.wait("[...document.querySelectorAll('.folded .plot')].every(p => p.layout.height < 300)")
     assert browser.ask(
         "[...document.querySelectorAll('.plot[data-drawn]')].every(p => p.layout.font.color === '#1b1f24')"
     )
@@ -179,6 +186,8 @@ def test_on_paper_all_figures_are_light_and_narrow_and_folded_parts_are_left_out
     assert browser.ask("[...document.querySelectorAll('details.numbers')].every(each => each.offsetHeight === 0)")
     browser.cdp("Emulation.setEmulatedMedia", media="")
     browser.ask("void dispatchEvent(new Event('afterprint'))")
+    assert browser.ask(folded) == n_folded
+    browser.wait(f"{PLOT}.layout.height === {height}")
     assert browser.errors() == []
 
 

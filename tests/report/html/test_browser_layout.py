@@ -55,6 +55,21 @@ def test_on_a_phone_tables_scroll_in_their_box_and_no_legend_covers_data(browser
     assert browser.ask(OVERLAPS) == []
 
 
+def test_on_a_phone_the_answer_is_folded_and_no_mark_is_torn_from_its_name(browser, page):
+    browser.open(page, width=375, dark=False)
+    assert browser.ask("document.querySelector('.answer .sentence').offsetHeight") > 0
+    assert not browser.ask("document.querySelector('details.more').open")
+    assert browser.ask("document.querySelector('.plot').getBoundingClientRect().top + scrollY") < 1100
+    torn = """[...document.querySelectorAll('.name')].filter(name => {
+      const mark = name.querySelector('svg').getBoundingClientRect(), line = name.getClientRects()[0];
+      return mark.bottom < line.top || mark.top > line.bottom || mark.left < line.left - 1;
+    }).length"""
+    assert browser.ask(torn) == 0
+    browser.open(page, width=1280, dark=False)
+    assert browser.ask("document.querySelector('details.more').open")
+    assert browser.ask("document.querySelector('details.more summary').offsetHeight") == 0
+
+
 def test_on_paper_no_legend_covers_data_and_headings_stay_with_their_figures(browser, page):
     browser.open(page, width=1280, dark=True)
     browser.wait(DRAWN)
