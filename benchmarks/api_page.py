@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "api.md"
 _HEAD = """# The Python API
 
-`make reference` writes this page from the docstrings. [A notebook](notebooks/first_comparison.ipynb) shows the first
-steps, [another page](python.md) the functions below this API.
+All arguments and methods. [A notebook](notebooks/first_comparison.ipynb) shows the first steps, [worked
+examples](python.md) also the functions below this API. `make reference` writes this page from the docstrings.
 
 ```python
 from study import {names}

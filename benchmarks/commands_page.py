@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from unittest import mock
@@ -24,7 +25,7 @@ PAGE = ROOT / "docs" / "commands.md"
 CONF = ROOT / "conf"
 _HEAD = """# Commands
 
-`make reference` writes this page from the commands themselves. `study COMMAND --help` shows the same in a terminal.
+`study COMMAND --help` shows the same in a terminal. `make reference` writes this page from the commands themselves.
 
 | command | purpose |
 |---|---|
@@ -37,6 +38,8 @@ _HEAD = """# Commands
 - `eval "$(study -sc install=bash)"` completes commands, groups and keys."""
 # The options that most commands share, described once.
 _SHARED = ("help", "folder", "tracking_uri", "optuna_url")
+# Letters that fit a line of the site beside both of its lists.
+_WIDTH = 76
 _RUN_TAIL = "[Config keys](configs/README.md) has all groups, their choices and their keys."
 
 
@@ -105,7 +108,21 @@ def _help_of(command: str) -> str:
     groups = "|".join(sorted(path.name for path in CONF.iterdir() if path.is_dir()))
     text = re.sub(rf"^  (?:{groups}) +\w.*\n", "", written.getvalue().strip(), flags=re.MULTILINE)
     text = re.sub(r"\n{3,}", "\n\n", text.replace("(below)", "(see the config keys)"))
-    return f"```text\n{text}\n```"
+    return "```text\n" + "\n".join(map(_wrapped, text.split("\n"))) + "\n```"
+
+
+def _wrapped(line: str) -> str:
+    """Break a line of a help that is wider than a page: before a second option, before its remark, between words."""
+    if len(line) <= _WIDTH:
+        return line
+    margin = line[: len(line) - len(line.lstrip())]
+    parts = re.split(r" {2,}(?=-)", line.strip())
+    if len(parts) > 1:
+        return "\n".join(_wrapped(f"{margin}{part}") for part in parts)
+    example, _, remark = re.sub(r" {2,}", "\n", line.strip(), count=1).partition("\n")
+    lines = [margin + example] if remark else []
+    indent = f"{margin}    " if remark else margin
+    return "\n".join(lines + textwrap.wrap(remark or example, _WIDTH, initial_indent=indent, subsequent_indent=indent))
 
 
 def _described(parser: argparse.ArgumentParser, purpose: str) -> list[str]:

@@ -10,6 +10,13 @@ _FENCE = re.compile(r"^(?:```|~~~)")
 _ITEM = re.compile(r"^(?:[-*]|\d+\.) ")
 # The comments by which tests/docs/run_examples.py knows the kind of a block, and the block's opening.
 _MARKED = re.compile(r"^<!-- (file|run|prints|python)(?:: ([^>]*?))? -->\n```(\w*)$", re.MULTILINE)
+_START = re.compile(r"^\*\*Start here:\*\* (.*)$", re.MULTILINE)
+_CARDS = {
+    "tutorial": "From a table of your own to an answer, in ten minutes.",
+    "your own model": "Compare optimizers on a Keras model of yours, from the command line or from Python.",
+    "gallery": "Published comparisons, run again, with a verdict on each claim.",
+    "the page": "What a comparison shows: the answer, the table, the curves.",
+}
 _LANGUAGES = {"run": "bash", "python": "pycon", "file": "text"}
 
 
@@ -23,6 +30,23 @@ def for_site(text: str, *, page: str) -> str:
     text = _MARKED.sub(_opening, text)
     text = _with_blank_lines(text)
     return _linked(text, page)
+
+
+def with_cards(text: str) -> str:
+    """Turn the line of links by which README begins into cards, each with what it leads to.
+
+    Args:
+        text: README, with one line `**Start here:** [name](link) · ...`; without such a line it stays as it is.
+    """
+
+    def cards(found: re.Match[str]) -> str:
+        links = re.findall(r"\[([^]]+)\]\(([^)]+)\)", found[1])
+        items = [
+            f"-   **[{name[:1].upper()}{name[1:]}]({link})**\n\n    {_CARDS.get(name, '')}" for name, link in links
+        ]
+        return '<div class="grid cards" markdown="1">\n\n' + "\n\n".join(items) + "\n\n</div>"
+
+    return _START.sub(cards, text, count=1)
 
 
 def _opening(found: re.Match[str]) -> str:

@@ -14,7 +14,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from benchmarks.site.code_host_markdown import TOP_PAGES, for_site
+from benchmarks.site.code_host_markdown import TOP_PAGES, for_site, with_cards
 from benchmarks.site.layers import layers_of
 from benchmarks.site.notebook_page import notebook_page
 from benchmarks.site.outside_files import moved_links, outside_links, outside_pages
@@ -65,8 +65,8 @@ def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
     folder = page.file.src_uri.partition("/")[0]
     if folder in _WEIGHTS:
         page.meta.setdefault("search", {"boost": _WEIGHTS[folder]})
-    if page.file.src_uri == "README.md":  # the list beside it would have one entry
-        page.meta["hide"] = ["navigation"]
+    if page.file.src_uri == "README.md":
+        markdown = with_cards(markdown)
     text = for_site(markdown, page=page.file.src_uri)
     if page.file.src_uri == "architecture.md":
         text = re.sub(r"^```mermaid\n(.*?)^```$", lambda found: layers_of(found[1]), text, flags=re.M | re.S)

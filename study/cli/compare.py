@@ -30,7 +30,10 @@ def main(arguments: list[str]) -> int:
         from study.cli.actions.serve import serve_comparison
 
         return serve_comparison(options, arguments)
-    from study.cli.actions.compare import compare_experiments
+    from study.core.status_line import status_line
+
+    with status_line("study compare: loading MLflow and Optuna"):
+        from study.cli.actions.compare import compare_experiments
 
     return compare_experiments(options, arguments)
 

@@ -68,6 +68,19 @@ def write_commands(commands: Sequence[tuple[str, str]], *, stream: TextIO) -> No
     stream.flush()
 
 
+def write_typed(commands: Sequence[str], *, stream: TextIO) -> None:
+    """Write commands to type, each from a new line on.
+
+    A command is never broken here, so that copying it gives one line, even where the terminal shows it in two.
+
+    Args:
+        commands: The commands.
+        stream: The stream to write to.
+    """
+    own_sequences(stream).write("".join(f"  {shown(command)}\n" for command in commands))
+    stream.flush()
+
+
 def _colored(lines: Sequence[str], paragraph: Paragraph) -> list[str]:
     if paragraph.look == "plain":
         return [*lines]

@@ -23,8 +23,11 @@ def main(arguments: list[str]) -> int:
         The exit status.
     """
     options = _parser().parse_args(arguments)
+    from study.core.status_line import status_line
+
     # Imported late: MLflow takes seconds, and --help does not need it.
-    from study.cli.actions.plan import show_plan
+    with status_line("study plan: loading MLflow"):
+        from study.cli.actions.plan import show_plan
 
     return show_plan(options)
 

@@ -8,6 +8,7 @@ import sys
 
 from study.cli.stores import add_store_options, find_stores
 from study.core.errors import StudyError
+from study.core.interrupt import told_through
 from study.core.redaction import redact
 
 # Parts of MLflow's server that an install for training alone leaves out.
@@ -21,10 +22,10 @@ def main(arguments: list[str]) -> int:
         arguments: The words after `study ui`.
 
     Returns:
-        The exit status of the server.
+        The exit status.
 
     Raises:
-        StudyError: MLflow's server is not installed, or the port is taken.
+        StudyError: MLflow's server is not installed, the port is taken, or the server ended by itself.
     """
     parser = argparse.ArgumentParser(prog="study ui", description="Open MLflow on the stores of this folder.")
     add_store_options(parser)
@@ -48,7 +49,7 @@ def main(arguments: list[str]) -> int:
     experiments = read_experiments(uri, connections=connections)
     links = view_links(uri, list(experiments.values()), connections=connections)
     address = address_of(options.host, options.port)
-    with running_server(stores, host=options.host, port=options.port) as server:
+    with told_through(_tell_the_end), running_server(stores, host=options.host, port=options.port) as server:
         for name, experiment_id in experiments.items():
             sys.stdout.write(f"\n{name}\n")
             sys.stdout.writelines(
@@ -58,7 +59,18 @@ def main(arguments: list[str]) -> int:
         sys.stdout.flush()
         if not options.no_browser:
             open_browser(address + next((path for paths in links.values() for path in paths.values()), ""))
-        return server.wait()
+        if status := server.wait():
+            raise StudyError(
+                f"MLflow's server ended with status {status} while it served {address}. Its own lines above say why, "
+                "if it could say it. Start study ui again."
+            )
+    return 0
+
+
+def _tell_the_end(_: str) -> None:
+    """Say what a signal ends here, in place of the words for studies, which have results to write."""
+    sys.stderr.write("\nstudy ui: ending MLflow's server.\n")
+    sys.stderr.flush()
 
 
 def _check_server() -> None:

@@ -274,4 +274,8 @@ def _section(raw: Any, key: str) -> Mapping[str, Any]:
 def _unknown_advice(prefix: str, target: str, name: str, known: Collection[str], names: Collection[str]) -> str:
     if new := renamed_argument(target, name):
         return f"It has been renamed: write {prefix}.{new}."
-    return correction(f"{prefix}.{name}", names, known)
+    advice = correction(f"{prefix}.{name}", names, known)
+    # The key is often that of a file, whose class the user replaced: it can be removed on the command line alone.
+    return advice.replace(
+        f"Remove {prefix}.{name} or", f"Remove {prefix}.{name} ('~{prefix}.{name}' on the command line) or"
+    )

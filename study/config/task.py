@@ -12,6 +12,11 @@ TrainMetrics = Literal["running", "evaluated"]
 Metric = str | Section
 BALANCED = "balanced"
 CLASS_WEIGHT = "dataset.task.class_weight"
+# The words of a command line that change the task of a data set from classes to a number.
+WORDS_FOR_NUMBERS = (
+    "dataset.task.loss._target_=keras.losses.MeanSquaredError '~dataset.task.loss.from_logits' "
+    "'dataset.task.metrics=[mae]' dataset.task.objective.metric=val_mae"
+)
 # `balanced`, or a weight for each class index; of several outputs, by the output's name.
 ClassWeight = str | Mapping[Any, Any]
 

@@ -8,6 +8,8 @@ _DIGITS = 5
 _DIGITS_BELOW_ONE = 3
 _DIGITS_OF_WIDTH = 2
 _MOST_PLACES = 6
+# The part of a half-width that a shortened mean may hide, and the digits that a float has.
+_HIDDEN, _MOST_DIGITS = 0.05, 15
 # Scores within these limits have four decimals, so that those of a table line up.
 _SMALLEST, _LARGEST = 1e-3, 1e5
 
@@ -25,8 +27,17 @@ def plus_minus(mean: float, half_width: float) -> str:
         return score_text(mean)
     places = _DIGITS_OF_WIDTH - 1 - math.floor(math.log10(half_width)) if half_width else _MOST_PLACES + 1
     if not 0 <= places <= _MOST_PLACES or abs(mean) >= _LARGEST:
-        return f"{score_text(mean)} ± {half_width:.{_DIGITS_OF_WIDTH}g}"
+        return f"{_as_precise(mean, half_width)} ± {half_width:.{_DIGITS_OF_WIDTH}g}"
     return f"{mean:.{places}f} ± {half_width:.{places}f}"
+
+
+def _as_precise(mean: float, half_width: float) -> str:
+    """Return a mean as a score, or with all digits up to the half-width's last one where the score would hide some."""
+    short = score_text(mean)
+    if half_width == 0 or not math.isfinite(mean) or abs(float(short) - mean) <= _HIDDEN * half_width:
+        return short
+    digits = math.floor(math.log10(abs(mean))) - math.floor(math.log10(half_width)) + _DIGITS_OF_WIDTH
+    return f"{mean:.{min(max(digits, _DIGITS_OF_WIDTH), _MOST_DIGITS)}g}"
 
 
 def score_text(value: float | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from study.config.task import WORDS_FOR_NUMBERS
 from study.core.errors import ConfigError, DataError, Fault
 from study.datasets import Dataset, Split
 from study.datasets._argument_checks import choice_fault, integer_fault, refuse
@@ -20,6 +21,10 @@ from study.datasets._table_files import JoinedTable
 
 PREDICTIONS = ("classes", "numbers")
 CATEGORIES = ("one_hot", "codes")
+# Whole words to type, since each alone leads to the next refusal.
+_TO_PREDICT_NUMBERS = (
+    f"To predict a number, add dataset.predict=numbers dataset.scale_target=true {WORDS_FOR_NUMBERS}."
+)
 # Rows that a message names at most.
 _NAMED_ROWS = 5
 
@@ -167,14 +172,14 @@ def _targets(column: Any, plan: TablePlan, *, file: str) -> tuple[list[str] | No
         return None, numbers_of(column, place=place).astype(np.float32)[:, np.newaxis]
     if is_numeric and (fractions := column.to_numpy(np.float64) % 1 != 0).any():
         first = int(np.argmax(fractions))
-        advice = "Set dataset.predict=numbers, with a loss for numbers in dataset.task."
+        advice = _TO_PREDICT_NUMBERS
         found = f"{column.iloc[first]} in row {first + 1}"
         raise data_error(place, found=found, expected="classes: texts or whole numbers", advice=advice)
     values = column.to_numpy() if is_numeric else column.astype(str).to_numpy(object)
     classes, indices = np.unique(values, return_inverse=True)
     if is_numeric and 2 * len(classes) > len(values):
         found = f"{len(classes)} different numbers in {len(values)} rows"
-        advice = "Set dataset.predict=numbers, with a loss for numbers in dataset.task."
+        advice = _TO_PREDICT_NUMBERS
         raise data_error(place, found=found, expected="classes, each in several rows", advice=advice)
     return [str(each) for each in classes], indices.astype(np.int32)
 

@@ -71,12 +71,14 @@ def render_index_readme(pages: Sequence[PageSummary]) -> str:
     Args:
         pages: The pages in short, in their order.
     """
-    counted = ", ".join(f"{number} {badge.label.lower()}" for badge, number in verdict_counts(pages))
+    counts = verdict_counts(pages)
+    counted = ", ".join(f"{number} {badge.label.lower()}" for badge, number in counts)
+    n_verdicts = sum(number for _, number in counts)
     explained = [f"| {_badge_line([badge])} | {as_markdown(badge.meaning)} |" for badge in meanings(pages)]
     lines = [
         "# Published comparisons of optimizers",
         _paragraph(_INTRO),
-        *([f"**{len(pages)} comparisons: {counted}.**"] if counted else []),
+        *([f"**{n_verdicts} verdicts on {len(pages)} comparisons: {counted}.**"] if counted else []),
         *([_cards(pages)] if pages else []),
         "## Badges",
         "\n".join(["| Badge | Meaning |", "| :--- | :--- |", *explained]),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
 from study.core.interrupt import stop_here
+from study.core.records import RunRecord
 from study.core.search_space import Value, text_of
 from study.core.seeds import confirmation_order_seed, confirmation_run_seed
 from study.core.trainer_interface import BestTrial, ConfirmationConfig, Kind, Trial, TrialResult
@@ -188,8 +189,8 @@ def confirm_untuned(context: StudyContext) -> bool:
     return is_any
 
 
-def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
-    """Return the number of confirmations that were still to be trained as the study opened, for the same best point.
+def confirmations_due(config: StudyConfig, tracker: StudyTracker) -> dict[ConfirmationConfig, int]:
+    """Return the numbers of confirmations that were still to be trained as the study opened, for the same best point.
 
     Args:
         config: The study's config.
@@ -198,7 +199,20 @@ def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
     kinds: tuple[ConfirmationConfig, ...] = ("best", "default") if config.ranges else ("fixed",)
     runs = [run for run in tracker.opened.children if run.role == "confirmation" and not run.superseded]
     done = {(run.kind, run.number) for run in runs if run.has_result}
-    return sum(len(numbers) for numbers in _due(config, tracker, kinds, done=done).values())
+    return {kind: len(numbers) for kind, numbers in _due(config, tracker, kinds, done=done).items()}
+
+
+def seeds_of_looks(config: StudyConfig, tracker: StudyTracker) -> list[int]:
+    """Return the numbers of seeds at the planned looks, in their order; empty without confirmations in rounds.
+
+    Args:
+        config: The study's config.
+        tracker: The study's tracker, which has the plan of looks.
+    """
+    most = config.budget.n_confirmations
+    if config.budget.confirm == "fixed" or not most:
+        return []
+    return sorted({min(look.n_seeds, most) for look in tracker.opened.looks})
 
 
 def n_first_look(config: StudyConfig, tracker: StudyTracker) -> int:
@@ -281,10 +295,18 @@ def _supersede(
                 "same batch orders. They are kept and marked as superseded, and trained again under orders of this "
                 "study seed."
             )
-        if outdated := [run.run_id for run in (*moved, *reordered)]:
-            context.tracker.supersede(kind, outdated)
-            superseded |= {(run.kind, run.number) for run in (*moved, *reordered)}
+        superseded |= _mark_superseded(context, kind, [*moved, *reordered])
     return finished.keys() - superseded
+
+
+def _mark_superseded(
+    context: StudyContext, kind: ConfirmationConfig, runs: Sequence[RunRecord]
+) -> set[tuple[Kind, int]]:
+    if runs:
+        context.tracker.supersede(kind, [run.run_id for run in runs])
+        if context.events is not None:
+            context.events.supersede(kind, [run.number for run in runs])
+    return {(run.kind, run.number) for run in runs}
 
 
 def _order_seed(config: StudyConfig, repetition: int) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
+from study.config.task import WORDS_FOR_NUMBERS
 from study.core.errors import DataError, Fault, listed
 from study.core.trees import Tree, named_leaves, same_structure
 from study.datasets import PARTS, Dataset, Split, pieces
@@ -290,6 +291,8 @@ class _DataChecker:
         if task.takes_classes(place):
             allowed = f"class indices from 0 to {n_outputs - 1}, since n_outputs is {n_outputs}"
             advice = "Correct the labels, or let load() return the number of classes as n_outputs."
+            if n_outputs == 1 and key.startswith("train."):  # the width of numbers; said once
+                advice = f"To predict numbers, set a loss for them: {WORDS_FOR_NUMBERS}. {advice}"
             self._check_values(
                 key,
                 y,

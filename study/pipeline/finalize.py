@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from study.config.own_code import model_code
@@ -15,11 +13,10 @@ from study.core.redaction import redact
 from study.core.trainer_interface import Kind
 from study.pipeline.best_model import best_model
 from study.pipeline.confirmation_phase import Confirmed
+from study.pipeline.confirmed_means import confirmed_means
 from study.pipeline.context import StudyContext
 from study.pipeline.reconcile import trials_text
 from study.pipeline.workload import build_model_at
-from study.report.confirmed import ConfirmedScores, confirmed_metrics, validation_of
-from study.report.objective_metric import metric_of
 from study.search.waiting import POLL_S
 from study.tracking.mlflow_schema import config_params, config_tags, split_tags
 from study.tracking.study_summary import ConfirmedMean
@@ -93,7 +90,7 @@ def record(context: StudyContext) -> None:
     confirmed = tracker.finished("confirmation")
     results = f"{len(ended)} of {context.config.n_trials} trials, best {number}, {len(confirmed)} confirmations"
     if search.claims.once(f"record of {results}"):
-        tracker.summarize(best=number, tests=_confirmed_means(context, confirmed), ended=ended)
+        tracker.summarize(best=number, tests=_means(context, confirmed), ended=ended)
         tracker.flush()
         search.claims.finish()
     _check_whole(context)
@@ -128,39 +125,7 @@ def leave(context: StudyContext) -> None:
     context.tracker.leave()
 
 
-def _confirmed_means(
-    context: StudyContext, confirmed: Mapping[tuple[Kind, int], RunRecord]
-) -> dict[str, ConfirmedMean]:
-    """Return each metric over the confirmations of the best or fixed setting, as the comparison page shows it."""
-    runs = [(run.state, run.metrics) for (kind, _), run in confirmed.items() if kind in ("best", "fixed")]
+def _means(context: StudyContext, confirmed: Mapping[tuple[Kind, int], RunRecord]) -> dict[str, ConfirmedMean]:
     params = {param.key: param.value for param in config_params(context.config)}
     tags = {**config_tags(context.config), **split_tags(context.dataset)}
-    found = confirmed_metrics(runs, params, tags)
-    means = {name: _confirmed_mean(each) for name, each in found.items()}
-    if "objective.metric" not in params:
-        return means
-    metric = metric_of(params, tags)
-    # The protocol chooses by validation, also where confirmations are measured on a test split.
-    if (on_validation := validation_of(runs, metric)) is not None:
-        mean = _confirmed_mean(on_validation)
-        means[metric.name] = replace(mean, chosen_by=_with_worst(mean, worst=metric.worst))
-    return means
-
-
-def _with_worst(mean: ConfirmedMean, *, worst: float) -> float:
-    """Return a mean with the worst value for each confirmation that diverged."""
-    if mean.n_diverged in (0, mean.n):
-        return worst if mean.n_diverged else mean.mean
-    return ((mean.n - mean.n_diverged) * mean.mean + mean.n_diverged * worst) / mean.n
-
-
-def _confirmed_mean(found: ConfirmedScores) -> ConfirmedMean:
-    others = found.others
-    return ConfirmedMean(
-        mean=others.estimate if others else math.nan,
-        low=others.low if others else math.nan,
-        high=others.high if others else math.nan,
-        n=found.n,
-        n_diverged=found.n_diverged,
-        divergence_limit=found.divergence_limit,
-    )
+    return confirmed_means(confirmed.values(), params=params, tags=tags)

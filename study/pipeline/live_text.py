@@ -5,89 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from statistics import median
 
 from study.config.schema import Direction
 from study.core.number_text import score_text
-from study.core.trainer_interface import BestTrial, Kind, State
+from study.core.trainer_interface import BestTrial, Kind
 from study.pipeline.live_pace import Pace
+from study.pipeline.live_parts import Bar, Ended, LookPlace, Running, bar_of, epochs_text
 
 # Up to this many parallel trials are listed one by one; more are summed up.
 MOST_SHOWN = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """The end of a trial or a confirmation.
-
-    Attributes:
-        number: Index of the trial, from 0; of a confirmation, its repetition, from 0.
-        state: The state in which it ended.
-        objective: The objective, in the metric's units; None for a failed trial.
-    """
-
-    number: int
-    state: State
-    objective: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Running:
-    """The progress of a running trial; a trial of a batch may be stopped before the batch ends.
-
-    Attributes:
-        epoch: Number of epochs done. Default 0.
-        n_epochs: Number of epochs of the training. None (the default): the budget counts steps.
-        value: The objective's metric at the last epoch. None (the default): no epoch is done.
-        state: The state in which the trial ended. None (the default): it runs.
-    """
-
-    epoch: int = 0
-    n_epochs: int | None = None
-    value: float | None = None
-    state: State | None = None
-
-    @property
-    def share(self) -> float:
-        """Share of the trial's epochs that are done, from 0 to 1; 0 if the budget counts steps."""
-        if self.state is not None:
-            return 1.0
-        return self.epoch / self.n_epochs if self.n_epochs else 0.0
-
-    def text(self, metric: str) -> str:
-        """Return the epoch and the metric's value in words.
-
-        Args:
-            metric: Name of the metric.
-        """
-        if self.epoch == 0:
-            return "starting"
-        of = f" of {self.n_epochs}" if self.n_epochs else ""
-        return f"epoch {self.epoch}{of}, {metric} {score_text(self.value)}"
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A part of a study with what is done of it.
-
-    Attributes:
-        title: Name of the part.
-        done: Units of work done, with shares of running ones.
-        n: Units of work of the part.
-        of: Name of a unit; may be empty.
-        n_ended: Number of units that have ended. Default 0.
-    """
-
-    title: str
-    done: float
-    n: int
-    of: str
-    n_ended: int = 0
-
-    def text(self) -> str:
-        """Return `3 of 20 trials`."""
-        return f"{self.n_ended} of {self.n}{f' {self.of}' if self.of else ''}"
 
 
 @dataclass(kw_only=True)
@@ -101,13 +29,18 @@ class Progress:
         n_trials: Number of trials of the study.
         started: Time of the start, in seconds of the monotonic clock.
         n_done: Number of trials that had ended before `started`. Default 0.
+        opened: Time at which the study began to open its data and stores, in seconds of the monotonic clock. None (the
+            default): `started`.
         n_confirmations: Number of confirmations of all settings to run from `started` on. Default 0.
+        n_default: Number of these that are of the untuned optimizer. Default 0.
+        look: The look at the confirmations for which they are trained. None (the default): no looks are planned.
         place: The number of the study in its command, from 1, and the number of studies. Default: the only one.
         compiles: True if the trainer compiles programs. Default True.
         is_round: The study only goes on with further confirmations. Default False.
         n_ended: Number of trials that have ended since `started`. Default 0.
         n_others: Number of trials that other workers have ended since `started`. Default 0.
         n_confirmed: Number of confirmations that have ended since `started`. Default 0.
+        n_default_confirmed: Number of these that are of the untuned optimizer. Default 0.
         best: The best trial so far. None (the default): no trial has completed.
         running: The trials and confirmations that run now, by kind and number. Default: empty.
         built: Kinds of trainings whose programs have been built. Default: none.
@@ -120,14 +53,18 @@ class Progress:
     direction: Direction
     n_trials: int
     started: float
+    opened: float | None = None
     n_done: int = 0
     n_confirmations: int = 0
+    n_default: int = 0
+    look: LookPlace | None = None
     place: tuple[int, int] = (1, 1)
     compiles: bool = True
     is_round: bool = False
     n_ended: int = 0
     n_others: int = 0
     n_confirmed: int = 0
+    n_default_confirmed: int = 0
     best: BestTrial | None = None
     running: dict[tuple[Kind, int], Running] = field(default_factory=dict)
     built: set[Kind] = field(default_factory=set)
@@ -176,6 +113,7 @@ class Progress:
             self.n_ended += len(numbers)
         else:
             self.n_confirmed += len(numbers)
+            self.n_default_confirmed += len(numbers) if kind == "default" else 0
         # Without a number of epochs all of the work counts here, also that of the time of compiling.
         is_whole = all(key in self.first and trial.n_epochs is None for key, trial in ended.items())
         note = self.pace.skips if is_whole else self.pace.trains
@@ -183,15 +121,20 @@ class Progress:
 
     def bars(self) -> list[Bar]:
         """Return the parts of the study that are or will be trained, with what is done of each."""
-        trials = [trial.share for (kind, _), trial in self.running.items() if kind == "trial"]
-        confirmations = [trial.share for (kind, _), trial in self.running.items() if kind != "trial"]
+        trials, tuned, default = (self._running_of(kind) for kind in ("trial", "tuned", "default"))
         n_before = min(self.n_done + self.n_others, self.n_trials)
-        search = Bar("search", done=n_before + self.n_ended + sum(trials), n=max(self.n_trials, 1), of="trials")
-        search = replace(search, n_ended=n_before + self.n_ended)
-        title = "further confirmations" if self.is_round else "confirmations"
-        n = max(self.n_confirmations, self.n_confirmed + len(confirmations))
-        confirm = Bar(title, done=self.n_confirmed + sum(confirmations), n=n, of="", n_ended=self.n_confirmed)
-        return [*([] if self.is_round else [search]), *([confirm] if n else [])]
+        search = bar_of("search", n_before + self.n_ended, n=max(self.n_trials, 1), running=trials, of="trials")
+        n_tuned, n_default = self.n_confirmed - self.n_default_confirmed, self.n_default_confirmed
+        has_default = bool(self.n_default or n_default or default)
+        title = "further confirmations" if self.is_round else "confirm tuned" if has_default else "confirmations"
+        first = bar_of(title, n_tuned, n=self.n_confirmations - self.n_default, running=tuned)
+        second = bar_of("confirm default", n_default, n=self.n_default, running=default)
+        return [bar for bar in (*([] if self.is_round else [search]), first, second) if bar.n]
+
+    def _running_of(self, part: str) -> list[Running]:
+        """Return what runs of `trial`, `tuned` or `default`, where `tuned` is a setting's other confirmations."""
+        named = {"trial": "trial", "default": "default"}
+        return [trial for (kind, _), trial in self.running.items() if named.get(kind, "tuned") == part]
 
     def title(self, kind: Kind, number: int) -> str:
         """Return the title of a trial or a confirmation.
@@ -211,9 +154,10 @@ class Progress:
         return f"{self.name} ({place})" if place else self.name
 
     def place_text(self) -> str:
-        """Return `study 2 of 3`; empty for the only study of a command."""
+        """Return `study 2 of 3`, and for a round its look first; empty for the only study of a command."""
         number, n = self.place
-        return f"study {number} of {n}" if n > 1 else ""
+        look = self.look.text() if self.is_round and self.look else ""
+        return ", ".join(part for part in (look, f"study {number} of {n}" if n > 1 else "") if part)
 
     def time_text(self, now: float) -> str:
         """Return the time so far and the time left in words. Nothing is extrapolated from a compilation.
@@ -221,19 +165,35 @@ class Progress:
         Args:
             now: The time, in seconds of the monotonic clock.
         """
-        so_far = f"{rough_text(now - self.started)} so far"
+        so_far = f"{rough_text(now - self._opened)} so far"
         left, building = self.left_s(now), self.pace.building_s(now)
         if self.done >= self.n_left and not self.running:
             return f"{so_far}, recording the results"
         if building is not None:
             what = "building and compiling" if self.compiles else "building the model"
-            after = "time left not known yet" if left is None else f"then about {rough_text(left)} left"
+            after = "time left not known yet" if left is None else f"then {self._about} {rough_text(left)} left"
             return f"{so_far}; {what}: {rough_text(building)}; {after}"
         if left is None:
             return f"{so_far}, time left not known yet"
-        is_ahead = self.built == {"trial"} and self.n_confirmations > 0 and self.compiles
-        what = "of training left" if is_ahead else "left"  # the confirmations may compile a program of their own
-        return f"{so_far}, about {rough_text(left)} {what}{self._all_text(now, left)}"
+        return f"{so_far}, {self._about} {rough_text(left)} left{self._after_text(now, left)}"
+
+    @property
+    def _opened(self) -> float:
+        return self.started if self.opened is None else self.opened
+
+    @property
+    def _about(self) -> str:
+        """`at least` if a kind of confirmations is still ahead, which may compile a program of its own.
+
+        A study that runs elsewhere does not tell what it has built.
+        """
+        if not self.compiles or not self.built:
+            return "about"
+        n_default = self.n_default - self.n_default_confirmed
+        n_tuned = self.n_confirmations - self.n_default - (self.n_confirmed - self.n_default_confirmed)
+        built_tuned = bool(self.built - {"trial", "default"})
+        is_ahead = (n_tuned > 0 and not built_tuned) or (n_default > 0 and "default" not in self.built)
+        return "at least" if is_ahead else "about"
 
     def left_s(self, now: float) -> float | None:
         """Return the time of training that is left in the study, in seconds; None while no speed is measured.
@@ -243,14 +203,26 @@ class Progress:
         """
         return self.pace.left_s(now, work=max(self.n_left - self.done, 0.0))
 
-    def _all_text(self, now: float, left: float) -> str:
-        """Return the time of all studies that are left in the command, if this one ran from its start here."""
+    def _after_text(self, now: float, left: float) -> str:
+        """Return what comes after the study: others of the command, if this one ran from its start here, and looks.
+
+        Each other study is taken to need what this one needs: to open its data, to build its programs, and to train.
+        """
         number, n = self.place
-        if number == n or self.n_done or self.is_round:
+        has_looks = self.look is not None and self.look.number < self.look.n
+        if number == n:
+            return "; looks at more seeds may follow" if has_looks else ""
+        if self.n_done and not self.is_round:
             return ""
-        in_all = left + (n - number) * (now - self.started + left)
+        in_all = left + (n - number) * (now - self._opened + left)
         others = "1 more study" if n - number == 1 else f"{n - number} more studies"
-        return f"; about {rough_text(in_all)} with {others}"
+        about = "at least" if has_looks else self._about
+        return f"; {about} {rough_text(in_all)} with {others}"
+
+    def told_text(self) -> list[str]:
+        """Return the lines about values: the best one, and what runs. No best one is said only if nothing has any."""
+        has_value = any(trial.value is not None for trial in self.running.values())
+        return [*([] if self.best is None and has_value else [self.best_text()]), *self.running_text()]
 
     def best_text(self) -> str:
         """Return the best value and its trial in words."""
@@ -269,15 +241,14 @@ class Progress:
             return [f"{len(self.running)} {what} begin together"]
         batch = list(self.running.values())
         counts: Counter[str] = Counter(trial.state or "training" for trial in batch)
-        epochs = [trial.epoch for trial in batch if trial.state is None] or [trial.epoch for trial in batch]
-        of = next((f" of {trial.n_epochs}" for trial in batch if trial.n_epochs), "")
-        low, high = min(epochs), max(epochs)
-        epoch = f"epoch {high}{of}" if low in (0, high) else f"epochs {low} to {high}{of}"
         told = ["training", *(state for state in counts if state != "training")]
         states = ", ".join(f"{counts[state]} {state}" for state in told)
         values = [trial.value for trial in batch if trial.value is not None]
         spread = self._spread(values)
-        return [f"batch of {len(batch)} {what}, {epoch}: {states}", *([f"now: {spread}"] if spread else [])]
+        return [
+            f"batch of {len(batch)} {what}, {epochs_text(batch)}: {states}",
+            *([f"now: {spread}"] if spread else []),
+        ]
 
     def batch_text(self, kind: Kind, ended: Sequence[Ended]) -> str:
         """Return a line that sums up the ends of a batch's trials or confirmations.

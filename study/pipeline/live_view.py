@@ -21,10 +21,11 @@ from study.core.readable_output import in_one_line, own_sequences, readable, sho
 from study.core.terminal import can_show, is_screen
 from study.core.trainer_interface import BestTrial, Kind, State
 from study.core.wrapped_text import wrapped
-from study.pipeline.live_text import MOST_SHOWN, Bar, Ended, Progress, Running, duration_text, rough_text
+from study.pipeline.live_parts import Bar, Ended, LookPlace, Running
+from study.pipeline.live_text import MOST_SHOWN, Progress, duration_text, rough_text
 from study.pipeline.notebook_view import kernels_display, open_display
 
-__all__ = ["Ended", "View", "drawn", "drawn_below", "open_view"]
+__all__ = ["Ended", "LookPlace", "View", "drawn", "drawn_below", "open_view"]
 
 _REFRESHES_PER_SECOND = 4
 _BAR = 30  # width of a bar, in cells
@@ -138,6 +139,8 @@ class View:
         n_trials: int,
         n_done: int,
         n_confirmations: int = 0,
+        n_default: int = 0,
+        look: LookPlace | None = None,
         direction: Direction = "maximize",
         is_round: bool = False,
         place: tuple[int, int] = (1, 1),
@@ -154,6 +157,8 @@ class View:
             n_done: Number of trials done before.
             n_confirmations: Number of confirmations of all settings that are still to run, for the time left. Default
                 0.
+            n_default: Number of these that are of the untuned optimizer. Default 0.
+            look: The look at the confirmations for which they are trained. None (the default): no looks are planned.
             direction: `maximize` if a large value is good. Default `maximize`.
             is_round: The study goes on with further confirmations, and gets a line for its end in a notebook alone.
                 Default False.
@@ -168,7 +173,10 @@ class View:
             n_trials=n_trials,
             n_done=n_done,
             n_confirmations=n_confirmations,
+            n_default=n_default,
+            look=look,
             started=time.monotonic(),
+            opened=self._opened,
             place=place,
             compiles=compiles,
             is_round=is_round,
@@ -177,14 +185,18 @@ class View:
         self._is_round, self._starting = is_round, ""
         with self._changes():
             self._progress = progress
-        if is_round:
+        self._tell_start(progress)
+
+    def _tell_start(self, progress: Progress) -> None:
+        if progress.is_round:
             if self._each_trial:
-                self._write(f"{progress.name}: {n_confirmations} further confirmations")
+                at = f", {progress.look.text()}" if progress.look else ""
+                self._write(f"{progress.name}: {progress.n_confirmations} further confirmations{at}")
             return
-        if self._draws and not n_done:
+        if self._draws and not progress.n_done:
             return  # the display names the study
-        done = f", {n_done} of them already done" if n_done else ""
-        self._write(f"{progress.named}: {n_trials} {'trial' if n_trials == 1 else 'trials'}{done}")
+        done = f", {progress.n_done} of them already done" if progress.n_done else ""
+        self._write(f"{progress.named}: {progress.n_trials} {'trial' if progress.n_trials == 1 else 'trials'}{done}")
 
     def trains(self) -> None:
         """Note that the device begins with an epoch, so the program of its batch is built."""
@@ -319,7 +331,7 @@ def drawn(progress: Progress, now: float, *, is_unicode: bool = True) -> Rendera
     told = [
         Text.assemble(f"  {bar.title:<{room}}  ", *_bar(bar, is_unicode=is_unicode), f"  {bar.text()}") for bar in bars
     ]
-    lines = [progress.best_text(), *progress.running_text(), progress.time_text(now)]
+    lines = [*progress.told_text(), progress.time_text(now)]
     texts = [head, *told, *(Text(f"  {in_one_line(line)}") for line in lines)]
     for text in texts:
         text.no_wrap, text.overflow = True, "ellipsis"

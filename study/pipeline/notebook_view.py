@@ -192,7 +192,7 @@ def _bundle(lines: list[str], progress: Progress | None, now: float) -> Bundle:
 
     told: list[str] = []
     if progress is not None:
-        told = [*progress.running_text(), progress.best_text(), progress.time_text(now)]
+        told = [*progress.told_text(), progress.time_text(now)]
     html = fill_template(
         "pipeline/notebook_view.html.j2",
         lines=lines,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from study.core.errors import StudyError
 from study.core.seeds import trial_run_seed
 from study.core.trainer_interface import Trial
-from study.pipeline.confirmation_phase import n_confirmations_due
+from study.pipeline.confirmation_phase import confirmations_due
 from study.pipeline.context import StudyContext
 from study.pipeline.stream_use import has_foreign_order
 
@@ -64,7 +64,7 @@ def _recorded(context: StudyContext) -> tuple[Trial, Mapping[str, float]] | None
     config, best = context.config, context.search.best()
     if best is None or has_foreign_order(config, context.dataset):
         return None
-    if context.search.n_spent >= config.n_trials and not n_confirmations_due(config, context.tracker):
+    if context.search.n_spent >= config.n_trials and not confirmations_due(config, context.tracker):
         return None
     run = context.tracker.finished("trial").get(("trial", best.number))
     if run is None or "initial_loss" not in run.metrics:

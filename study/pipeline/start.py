@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from study.config.schema import StudyConfig
@@ -11,13 +11,13 @@ from study.core.packages import COMPUTING
 from study.datasets import Dataset
 from study.optimizers import stability
 from study.optimizers.keras_cautions import UsedOptimizer, keras_cautions
-from study.pipeline.confirmation_phase import n_confirmations_due
+from study.pipeline.confirmation_phase import confirmations_due, seeds_of_looks
 from study.pipeline.context import StudyContext
 from study.pipeline.data_cautions import data_cautions
 from study.pipeline.identity import identify
 from study.pipeline.kept_model import kept_model_cautions
 from study.pipeline.kept_parts import KeptParts
-from study.pipeline.live_view import View
+from study.pipeline.live_view import LookPlace, View
 from study.pipeline.reconcile import reconcile
 from study.pipeline.stream_use import settle_streams
 from study.pipeline.workload import build_model, check_task
@@ -122,7 +122,7 @@ def announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: V
         tracker: The study's record.
         view: The view that shows them.
     """
-    n_done = search.n_spent
+    n_done, due = search.n_spent, confirmations_due(config, tracker)
     view.study_started(
         search.name,
         experiment=config.experiment_name,
@@ -130,7 +130,9 @@ def announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: V
         direction=config.objective.direction,
         n_trials=max(config.n_trials, n_done),
         n_done=n_done,
-        n_confirmations=n_confirmations_due(config, tracker),
+        n_confirmations=sum(due.values()),
+        n_default=due.get("default", 0),
+        look=place_of_look(seeds_of_looks(config, tracker), up_to=config.confirm_up_to),
         is_round=config.confirm_up_to is not None,
         place=config.place,
         best=search.best() if n_done else None,
@@ -141,6 +143,19 @@ def announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: V
             f"budget.n_trials={config.n_trials} is lower than the {n_done} trials that are done; all of them count. "
             "For a study of fewer trials, set another study_name."
         )
+
+
+def place_of_look(n_seeds: Sequence[int], *, up_to: int | None) -> LookPlace | None:
+    """Return the look for which a run trains confirmations; None if no looks are planned.
+
+    Args:
+        n_seeds: Numbers of seeds at the planned looks, in their order.
+        up_to: Number of confirmations that the run trains. None: those of the first look.
+    """
+    if not n_seeds:
+        return None
+    number = 1 if up_to is None else next((i for i, n in enumerate(n_seeds, 1) if n >= up_to), len(n_seeds))
+    return LookPlace(number, len(n_seeds), first=n_seeds[number - 2] if number > 1 else 0, last=n_seeds[number - 1])
 
 
 def _few_trials(config: StudyConfig) -> str:

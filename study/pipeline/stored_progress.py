@@ -23,13 +23,15 @@ def progress_of(record: StudyRecord, *, now: float, now_s: float) -> Progress:
         now_s: The same time, in seconds since 1970.
     """
     metric = metric_of(record.params, record.tags)
-    n_settings = 2 if _searches(record) else 1  # the best point and the untuned optimizer
+    n = n_planned(record)
+    n_default = n if _searches(record) else 0
     progress = Progress(
         name=f"{record.experiment}/{record.name}",
         metric=metric.name,
         direction=metric.direction,
         n_trials=record.n_trials,
-        n_confirmations=n_settings * n_planned(record),
+        n_confirmations=n + n_default,
+        n_default=n_default,
         started=now - max(now_s - record.opened, 0.0),
     )
     _fill(progress, record)
@@ -71,6 +73,7 @@ def _fill(progress: Progress, record: StudyRecord) -> None:
     progress.n_trials = record.n_trials
     progress.n_ended = int(done) if done.isdecimal() else 0
     progress.n_confirmed = sum(run.finished for run in current)
+    progress.n_default_confirmed = sum(run.finished for run in current if run.config == "default")
     best, number = (record.metrics.get(name) for name in ("best_objective", "best_trial_number"))
     if best is not None and number is not None:
         progress.best = BestTrial(number=int(number), point={}, objective=best)

@@ -136,8 +136,11 @@ def compare(experiment: ComparedExperiment) -> Comparison:
     priced = prices(experiment, outcome)
     reasons = pruned_or_adaptive(experiment)
     values = value_sensitivities(experiment)
+    has_results = any(study.best is not None for study in experiment.studies)
     tuning = (
-        {} if reasons else _each(experiment, labels, lambda entry: curve_data.best_of_trials(entry, experiment.metric))
+        {}
+        if reasons or not has_results
+        else _each(experiment, labels, lambda entry: curve_data.best_of_trials(entry, experiment.metric))
     )
     no_tuning = ""
     if reasons:

@@ -190,8 +190,14 @@ def ruled_out_sentence(outcome: Outcome) -> str:
     return f"Ruled out as the best: {joined(told)}."
 
 
-def plan_sentence(metric: ObjectiveMetric, outcome: Outcome) -> str:
-    """Return the looks that were made, and the margin; empty for a single look without one."""
+def plan_sentence(metric: ObjectiveMetric, outcome: Outcome, *, margin_key: str = "objective.margin") -> str:
+    """Return the looks that were made, and the margin; empty for a single look without one.
+
+    Args:
+        metric: The metric of the comparison.
+        outcome: Its outcome.
+        margin_key: Name of the setting that gave the margin. Default: the key of the config.
+    """
     told = []
     n_made = 0 if outcome.decisions is None else outcome.decisions.n_looks_made
     if len(outcome.looks) > 1 and n_made:
@@ -208,7 +214,7 @@ def plan_sentence(metric: ObjectiveMetric, outcome: Outcome) -> str:
             told.append(f"decided at {outcome.looks[n_made - 1].n_seeds} {of}, so no look at {ahead} was needed")
     if outcome.margin is not None:
         size = metric.change(outcome.margin, signed=False)
-        told.append(f"the margin, below which a difference does not matter, is {size} (objective.margin)")
+        told.append(f"the margin, below which a difference does not matter, is {size} ({margin_key})")
     text = "; ".join(told)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 

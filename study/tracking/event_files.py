@@ -10,7 +10,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from study.config.schema import Stores, StudyConfig
@@ -160,6 +160,16 @@ class EventFiles:
         last = [scalar_record(values, step=n_epochs)] if values else []
         self._append((kind, result.trial.number), b"".join([*last, end_record(failed=failed)]))
         self._paths.pop((kind, result.trial.number), None)
+
+    def supersede(self, kind: Kind, numbers: Collection[int]) -> None:
+        """Delete the files of confirmations of another point, which TensorBoard would average with those of the best.
+
+        Args:
+            kind: The setting that they confirm.
+            numbers: Their repetitions.
+        """
+        for number in numbers:
+            shutil.rmtree(self._folder / f"{kind}-{number:03d}", ignore_errors=True)
 
     def _append(self, key: tuple[Kind, int], records: bytes) -> None:
         try:

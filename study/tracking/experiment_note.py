@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlflow.tracking import MlflowClient
 
 from study.tracking.connection import Connections, store_errors
 from study.tracking.experiment_views import links_of, run_path, set_ranges
+from study.tracking.mlflow_schema import now_ms, to_metrics, to_tags
+from study.tracking.own_notes import NOTE, SEAL_LENGTH, is_own, plain, sealed
 from study.tracking.read_studies import find_experiment, find_runs
 from study.tracking.run_colors import recolor
 
-# MLflow's tag of a description.
-NOTE = "mlflow.note.content"
 _SPACE = "\N{NO-BREAK SPACE}"
+# A sign that would end a cell.
+_BAR = re.compile(r"(?<!\\)\|")
 # The longest tag of an experiment that MLflow's databases take, in characters.
 _LONGEST = 5000
-# A definition that Markdown does not show. It tells our own text from one that a person wrote or changed.
-_SEAL = "\n\n[written-by-study]: # ({})\n"
-_SEALED = re.compile(r"(?P<text>.*)\n\n\[written-by-study\]: # \((?P<digest>[0-9a-f]{12})\)\s*", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +27,13 @@ class ExperimentNote:
     """The content of a description.
 
     Attributes:
-        headline: The answer in one short line.
-        sentences: The sentences that qualify it.
+        headline: The answer in one short line of plain text.
+        sentences: The sentences that qualify it, as plain text.
         table: The rows of a table in Markdown, its head first; fewer are shown where they are too long.
-        below: Lines below the table.
+        below: Lines below the table, in Markdown.
         colors: Colors of the studies as `#rrggbb`, by id of the study's run.
         ranges: The vertical axes of charts that show differences, by the chart's id.
+        lacking: Tags and metrics that studies of earlier versions lack, by id of the study's run. Default: none.
     """
 
     headline: str
@@ -43,6 +42,7 @@ class ExperimentNote:
     below: Sequence[str]
     colors: Mapping[str, str]
     ranges: Mapping[str, tuple[float, float]]
+    lacking: Mapping[str, tuple[Mapping[str, str], Mapping[str, float]]] = field(default_factory=dict)
 
 
 def write_note(
@@ -72,26 +72,28 @@ def write_note(
         experiment_id = str(found.experiment_id)
         recolor(client, experiment_id, note.colors)
         set_ranges(client, experiment_id, note.ranges)
-        if not _is_ours(found.tags.get(NOTE, "")):
+        for run_id, (tags, values) in note.lacking.items():
+            metrics = to_metrics(values, step=0, timestamp_ms=now_ms())
+            client.log_batch(run_id, metrics=metrics, tags=to_tags(tags))
+        if not is_own(found.tags.get(NOTE, "")):
             return False
         links = _links(client, experiment_id)
-        client.set_experiment_tag(experiment_id, NOTE, _sealed(note, links))
+        client.set_experiment_tag(experiment_id, NOTE, sealed(_text(note, links)))
     return True
 
 
-def _sealed(note: ExperimentNote, links: str) -> str:
-    """Return the description; of a table that is too long, the first rows."""
+def _text(note: ExperimentNote, links: str) -> str:
+    """Return the description without its seal; of a table that is too long, the first rows."""
     head, *rows = [f"| {' | '.join(map(_cell, row))} |" for row in note.table]
     ruler = "|" + "---|" * len(note.table[0])
     n = len(rows)
     while True:
         left_out = [f"{len(rows) - n} more are on the comparison page."] if n < len(rows) else []
         table = "\n".join([head, ruler, *rows[:n]])
-        parts = [note.headline, table, *left_out, *note.below, links, " ".join(note.sentences)]
+        parts = [plain(note.headline), table, *left_out, *note.below, links, plain(" ".join(note.sentences))]
         text = "\n\n".join(part for part in parts if part)
-        if len(text) + len(_SEAL) + 12 <= _LONGEST or n == 0:
-            text = text[: _LONGEST - len(_SEAL) - 12].rstrip()
-            return text + _SEAL.format(_digest(text))
+        if len(text) + SEAL_LENGTH <= _LONGEST or n == 0:
+            return text[: _LONGEST - SEAL_LENGTH].rstrip()
         n -= 1
 
 
@@ -107,16 +109,6 @@ def _links(client: MlflowClient, experiment_id: str) -> str:
     return "Open: " + " · ".join(parts)
 
 
-def _is_ours(text: str) -> bool:
-    """Return whether a description is empty, or was written here and not changed since."""
-    sealed = _SEALED.fullmatch(text)
-    return not text.strip() or (sealed is not None and _digest(sealed["text"]) == sealed["digest"])
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
 def _cell(text: str) -> str:
     """Return a cell with a space at its end that stays, since MLflow draws cells without a distance."""
-    return text.replace("|", "\\|").replace("\n", " ") + 2 * _SPACE
+    return _BAR.sub(r"\\|", text).replace("\n", " ") + 2 * _SPACE

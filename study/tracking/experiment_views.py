@@ -31,11 +31,12 @@ Links = Mapping[str, str]
 TAG = "mlflow.sharedViewState."
 # MLflow 3.17 has pages for language models too, and shows these first.
 _WORKFLOW = "workflowType=machine_learning"
-# The chart of the curves whose vertical axis shows their ends.
+# The chart of the curves whose vertical axis begins with them, not at zero.
 ENDS = "ends"
 _NAME, _CREATED, _DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"
 # Widths of columns in pixels, so that neither a header nor a value is cut.
-_WIDTHS = {_NAME: 210, _CREATED: 140, _DURATION: 90, "tags.`best`": 360, "tags.`test`": 150, "tags.`validation`": 150}
+_WIDTHS = {_NAME: 210, _CREATED: 140, _DURATION: 90, "tags.`test`": 150, "tags.`validation`": 150}
+_WIDTHS |= {"tags.`best`": 360, "tags.`point`": 360}
 _PIXELS_PER_LETTER, _PIXELS_BESIDE, _LEAST_PIXELS = 8, 34, 100
 
 
@@ -61,7 +62,7 @@ def set_ranges(client: MlflowClient, experiment_id: str, ranges: Mapping[str, tu
     Args:
         client: A client of the store.
         experiment_id: MLflow's id of the experiment.
-        ranges: The ends of the axis by the chart's id: `best_so_far`, or `ends` for the ends of the curves.
+        ranges: The ends of the axis by the chart's id: `best_so_far`, or `ends` for the curves.
     """
     tags = client.get_experiment(experiment_id).tags
     for name in VIEWS:
@@ -130,9 +131,10 @@ def _states(config: StudyConfig, arguments: list[str], *, has_test: bool) -> dic
     params = _columns("params", *arguments)
     scores = _columns("tags", *(("test", "validation") if has_test else ("validation",)))
     studies = [*scores, *_columns("tags", "best", "progress"), *_columns("metrics", "n_diverged", f"mean_{confirmed}")]
-    runs = [*scores, *_columns("metrics", "objective", confirmed), *_columns("tags", "state", "best")]
-    trials = [*_columns("metrics", "objective"), *params, *_columns("tags", "state", "study_name")]
-    trials += _columns("metrics", *dict.fromkeys(("loss", f"val_{shown}")))
+    # A closed study has nothing in the columns of its trials, which stand at the end.
+    runs = [*scores, *_columns("tags", "best", "point", "state"), *_columns("metrics", "objective", confirmed)]
+    trials = [*_columns("metrics", "objective"), *_columns("tags", "point", "state", "study_name")]
+    trials += [*_columns("metrics", *dict.fromkeys(("loss", f"val_{shown}"))), *params]
     maximize = config.objective.direction == "maximize"
     # By the protocol's choice: the mean over confirmations, where there are any.
     chosen_by = CHOSEN_BY if config.budget.n_confirmations else "best_objective"

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast, get_args
 
 import numpy as np
@@ -165,7 +166,7 @@ def config_params(config: StudyConfig) -> list[Param]:
     ]
 
 
-def config_tags(config: StudyConfig) -> dict[str, str]:
+def config_tags(config: StudyConfig, *, recorded: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     """Return as tags what other commands read of the config and what may change, because MLflow's params cannot.
 
     The artifact `config.yaml` has the whole config. The tags include the direction and the range of the objective's
@@ -173,6 +174,8 @@ def config_tags(config: StudyConfig) -> dict[str, str]:
 
     Args:
         config: The study's config.
+        recorded: Tags that the study's run has. Earlier versions wrote all keys that may change; these stay current.
+            Default: none.
     """
     objective = {
         "objective_direction": config.objective.direction,
@@ -180,6 +183,7 @@ def config_tags(config: StudyConfig) -> dict[str, str]:
         MARGIN: text_of(config.objective.margin),
     }
     kept = {} if config.tracking.log_model else {"tracking.log_model": "false"}
+    kept |= {key: text_of(value) for key, value in _flatten(config.raw).items() if _may_grow(key) and key in recorded}
     counts = {"n_trials": config.n_trials, N_CONFIRMATIONS: config.budget.n_confirmations}
     until = {UNTIL: "none" if config.budget.until is None else repr(config.budget.until)}
     ways = {CONFIRM: config.budget.confirm, **until, **_command_tags(config)}

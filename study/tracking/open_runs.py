@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import psutil
@@ -27,13 +28,16 @@ from study.tracking.connection import connect, is_database, store_errors
 from study.tracking.experiment_views import write_views
 from study.tracking.look_plan import changed_margin, look_tags, plan_of_study
 from study.tracking.outbox.mlflow_writer import RECORD, MlflowWriter
-from study.tracking.outbox.resumed_run import resume_study
+from study.tracking.outbox.resumed_run import Place, ResumedStudy, resume_study
 from study.tracking.outbox.spool import Address, Spool, open_spool, waiting
 from study.tracking.outbox.sync import deliver_spool, repeat_nothing
+from study.tracking.own_notes import NOTE, is_own
 from study.tracking.packed_tags import all_tags, packed
 from study.tracking.read_studies import child_runs, find_runs
 from study.tracking.run_changes import refuse_renamed, restore_study, restore_trials
 from study.tracking.run_colors import own_color
+from study.tracking.search_history import BEST_SO_FAR
+from study.tracking.study_summary import note_start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +56,8 @@ class StudyRuns:
         spool: The file in which entries wait for a server; None: the store is a database.
         tags_before: Tags of the study's run as an earlier process left them; empty for a new study.
         color: The color of the study's runs in MLflow's pages, as `#rrggbb`.
-        counts_steps: True if an earlier version began the study: the steps of its summary are numbers of trials. They
-            go on, since MLflow shows the value of the last step. Now they are 0, and MLflow draws bars, not dots.
+        metrics_before: The metrics that the study's run had, by name and step.
+        describes: False if a person wrote or changed the description of the study's run, which stays then.
         was_deleted: True if the study's run had been deleted and was restored.
         restored: Numbers of the trials whose deleted runs were restored.
         is_complete: False if records of the study's other workers, perhaps on other machines, may wait for a server.
@@ -71,12 +75,31 @@ class StudyRuns:
     spool: Spool | None
     tags_before: Mapping[str, str]
     color: str
-    counts_steps: bool
+    metrics_before: Mapping[Place, float]
+    describes: bool
     was_deleted: bool
     restored: tuple[int, ...]
     is_complete: bool
     artifacts: Path | None
     lost_artifacts: tuple[str, ...]
+
+    @cached_property
+    def names_before(self) -> frozenset[str]:
+        """Names of the metrics that the study's run had."""
+        return frozenset(name for name, _ in self.metrics_before)
+
+    @cached_property
+    def counts_steps(self) -> bool:
+        """True if an earlier version began the study: the steps of its summary are numbers of trials.
+
+        They go on, since MLflow shows the value of the last step. Now they are 0, and MLflow draws bars, not dots.
+        """
+        return any(name == "n_complete" and step > 0 for name, step in self.metrics_before)
+
+    @property
+    def course(self) -> dict[int, float]:
+        """The points of `best_so_far` in the store, by step."""
+        return {step: value for (name, step), value in self.metrics_before.items() if name == BEST_SO_FAR}
 
 
 def open_runs(
@@ -102,8 +125,7 @@ def open_runs(
     Raises:
         StoreError: The store cannot be opened or written to, or the experiment was renamed in MLflow.
     """
-    uri = config.stores.tracking_uri
-    repeat_nothing(uri)
+    repeat_nothing(uri := config.stores.tracking_uri)
     client = connect(uri, create=True, artifacts=config.stores.artifacts)
     delivered = [deliver_spool(path, tracking_uri=uri) for path in waiting(spool_folder(config), config.digest)]
     with store_errors(uri, "the study cannot be recorded"):
@@ -116,7 +138,7 @@ def open_runs(
         tags = {**environment, **look_tags(looks), **changed_margin(before, config.objective, children)}
         tags |= {"n_trials": str(max(config.n_trials, len(search.ended))), mlflow_schema.COLOR: own_color(client, run)}
         _describe(client, run, config, study_name=study_name, dataset=dataset, environment=tags)
-        mlflow_writer, counts_steps = _go_on(client, experiment_id, run_id)
+        mlflow_writer, resumed = _go_on(client, experiment_id, run_id)
     return StudyRuns(
         client=client,
         experiment_id=experiment_id,
@@ -127,7 +149,8 @@ def open_runs(
         spool=_spool(config, experiment_id=experiment_id, run_id=run_id, study_name=study_name),
         tags_before=before,
         color=tags[mlflow_schema.COLOR],
-        counts_steps=counts_steps,
+        metrics_before=dict(resumed.values),
+        describes=is_own(before.get(NOTE, ""), earlier=note_start(config)),
         was_deleted=was_deleted,
         restored=restored,
         is_complete=is_database(uri) or (None not in delivered and config.stores.optuna_url is None),
@@ -136,12 +159,11 @@ def open_runs(
     )
 
 
-def _go_on(client: MlflowClient, experiment_id: str, run_id: str) -> tuple[MlflowWriter, bool]:
-    """Mark a study's run as running; return a writer that knows its metrics, and whether its summary counts trials."""
+def _go_on(client: MlflowClient, experiment_id: str, run_id: str) -> tuple[MlflowWriter, ResumedStudy]:
+    """Mark a study's run as running; return a writer that knows its metrics, and the metrics."""
     client.update_run(run_id, status="RUNNING")
     resumed = resume_study(client, run_id)
-    counts_steps = any(name == "n_complete" and step > 0 for name, step in resumed.values)
-    return MlflowWriter(client, experiment_id, resumed={run_id: resumed}), counts_steps
+    return MlflowWriter(client, experiment_id, resumed={run_id: resumed}), resumed
 
 
 def _children(
@@ -258,7 +280,8 @@ def _describe(
     """Write the config, the versions and the data set to the study's run, and the views to its experiment."""
     run_id, recorded = run.info.run_id, run.data
     workload = mlflow_schema.workload_tags(config, study_name=study_name)
-    tags = mlflow_schema.config_tags(config) | workload | mlflow_schema.split_tags(dataset) | dict(environment)
+    tags = mlflow_schema.config_tags(config, recorded=all_tags(recorded.tags)) | workload
+    tags |= mlflow_schema.split_tags(dataset) | dict(environment)
     tags |= {mlflow_schema.OPENED: str(mlflow_schema.now_ms())}
     if config.contents is not None:
         before = all_tags(recorded.tags).get(mlflow_schema.CONTENTS)

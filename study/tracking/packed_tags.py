@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from study.core.packages import VERSIONS
 from study.core.redaction import redacted
@@ -55,6 +55,18 @@ def all_tags(stored: Mapping[str, str]) -> dict[str, str]:
         stored: Tags as the store has them.
     """
     return {**_inner(stored), **{key: value for key, value in stored.items() if key != INTERNALS}}
+
+
+def is_damaged(stored: Mapping[str, str], metrics: Collection[str]) -> bool:
+    """Return whether the packed tags of a study's run were removed or broken, so that its results cannot be read.
+
+    Args:
+        stored: Tags as the store has them.
+        metrics: Names of the run's metrics. Those of a search are as new as the packing.
+    """
+    if INTERNALS in stored:
+        return not _inner(stored)
+    return "objective_direction" not in stored and "best_so_far" in metrics
 
 
 def _inner(stored: Mapping[str, str]) -> dict[str, str]:

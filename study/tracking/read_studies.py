@@ -30,7 +30,7 @@ from study.core.redaction import redact
 from study.tracking.connection import Connections, is_database, store_errors
 from study.tracking.mlflow_internals import is_known, select_metrics
 from study.tracking.mlflow_schema import PARENT, contents_path, ended, from_stored, run_records
-from study.tracking.packed_tags import all_tags
+from study.tracking.packed_tags import INTERNALS, all_tags, is_damaged
 from study.tracking.recorded_params import without_doubles
 from study.tracking.study_summary import current_names
 
@@ -288,22 +288,7 @@ def _search(
 
 
 def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> StudyRecord:
-    present = {key: value for key, value in run.data.tags.items() if value is not None}  # a database may hold NULL
-    given = all_tags(present)
-    tags = {key: value if key.startswith(_OF_MLFLOW) else in_one_line(value) for key, value in given.items()}
-    if missing := [tag for tag in _STUDY_TAGS if tag not in tags]:
-        named = in_one_line(str(run.info.run_name))
-        raise StoreError(
-            f"experiment={experiment}: the run {named} ({run.info.run_id}) of a study has no tags "
-            f"{', '.join(missing)}, which were removed in MLflow. Set them there again. Or delete the run there, and "
-            "start the study's command again: it writes the run again."
-        )
-    for tag in _NUMBER_TAGS:
-        if not tags.get(tag, "0").isdecimal() or len(tags.get(tag, "")) > _MOST_DIGITS:
-            raise StoreError(
-                f"experiment={experiment}: run {run.info.run_id} of the study {tags['study_name']} has the tag "
-                f"{tag}={tags[tag]}, expected a whole number. It was changed in MLflow. Correct it there."
-            )
+    tags = _tags(run, experiment)
     children = _without_twins(children)
     confirmations = [child for child in children if child.role == "confirmation"]
     return StudyRecord(
@@ -324,6 +309,32 @@ def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> Study
         started=run.info.start_time / 1000,
         ended=ended(run),
     )
+
+
+def _tags(run: Run, experiment: str) -> dict[str, str]:
+    """Return the tags of a study's run after checking them."""
+    present = {key: value for key, value in run.data.tags.items() if value is not None}  # a database may hold NULL
+    given = all_tags(present)
+    tags = {key: value if key.startswith(_OF_MLFLOW) else in_one_line(value) for key, value in given.items()}
+    if missing := [tag for tag in _STUDY_TAGS if tag not in tags]:
+        named = in_one_line(str(run.info.run_name))
+        raise StoreError(
+            f"experiment={experiment}: the run {named} ({run.info.run_id}) of a study has no tags "
+            f"{', '.join(missing)}, which were removed in MLflow. Set them there again. Or delete the run there, and "
+            "start the study's command again: it writes the run again."
+        )
+    if is_damaged(present, run.data.metrics):
+        raise StoreError(
+            f"experiment={experiment}: the tag {INTERNALS} of the study {tags['study_name']} (run {run.info.run_id}) "
+            "was removed or broken in MLflow: expected a JSON object. Start the study's command again: it mends it."
+        )
+    for tag in _NUMBER_TAGS:
+        if not tags.get(tag, "0").isdecimal() or len(tags.get(tag, "")) > _MOST_DIGITS:
+            raise StoreError(
+                f"experiment={experiment}: run {run.info.run_id} of the study {tags['study_name']} has the tag "
+                f"{tag}={tags[tag]}, expected a whole number. It was changed in MLflow. Correct it there."
+            )
+    return tags
 
 
 def _dated(runs: list[Run]) -> list[Run]:

@@ -101,8 +101,8 @@ class RunCache:
             status: MLflow's status: FINISHED or FAILED.
             ended: Time of the end, in milliseconds since 1970.
         """
-        record = _record(key, self._open.pop(key), state=state, status=status)
-        self._runs[key] = [replace(record, ended=ended / 1000)]
+        record = replace(_record(key, self._open.pop(key), state=state, status=status), ended=ended / 1000)
+        self._runs[key] = [record]
         if key[0] == "trial" and (outcome := study_summary.outcome_of(record)) is not None:
             self.trials.add(key[1], outcome)
 
@@ -188,12 +188,16 @@ def start_of(
         goes_on: Continue the last one of these also if it was cut off.
     """
     run = f"{NEW}{uuid.uuid4().hex}"
+    params = mlflow_schema.trial_params(trial, kind=kind, optimizer=config.optimizer.name)
+    point = {key: params[key] for key in trial.hyperparameters}
+    if told := study_summary.point_text(point, searched=config.ranges):
+        tags = {**tags, "point": told[: mlflow_schema.TAG_LENGTH]}
     own = {**({RECORD: run} if is_spooled else {}), **({"origin": origin} if origin else {})}
     return Start(
         run=run,
         name=name,
         tags=packed({**tags, **own}),
-        params=mlflow_schema.trial_params(trial, kind=kind, optimizer=config.optimizer.name),
+        params=params,
         started=mlflow_schema.now_ms(),
         before=before,
         goes_on=goes_on,

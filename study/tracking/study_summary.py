@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
@@ -13,6 +13,7 @@ from study.config.schema import StudyConfig
 from study.core.number_text import plus_minus, score_text, short_number
 from study.core.records import NOT_HYPERPARAMETERS, RunRecord
 from study.core.trainer_interface import State, TrialResult
+from study.tracking.own_notes import NOTE, sealed
 
 _STATES: tuple[State, ...] = get_args(State)
 # The states whose counts are always told.
@@ -21,6 +22,8 @@ _ALWAYS = ("complete", "diverged")
 CHOSEN_BY = "chosen_by"
 # Parts of a mean with its interval, in the names of metrics: `mean_test_accuracy`.
 _PARTS = ("mean", "low", "high")
+# Before the names of the best point's values. MLflow draws them in a section of their own, below the search.
+_BEST = "best/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +63,13 @@ class TrialOutcome:
         state: The state in which the trial ended.
         metrics: Metrics of the trial by name, `objective` among them.
         hyperparameters: The optimizer's arguments, as text.
+        ended_ms: Time of the end, in milliseconds since 1970. None (the default): unknown.
     """
 
     state: State
     metrics: Mapping[str, float]
     hyperparameters: Mapping[str, str]
+    ended_ms: int | None = None
 
 
 def outcome_of(record: RunRecord) -> TrialOutcome | None:
@@ -76,7 +81,8 @@ def outcome_of(record: RunRecord) -> TrialOutcome | None:
     if record.state is None:
         return None
     point = {key: value for key, value in record.params.items() if key not in NOT_HYPERPARAMETERS}
-    return TrialOutcome(state=record.state, metrics=record.metrics, hyperparameters=point)
+    ended_ms = None if record.ended is None else round(1000 * record.ended)
+    return TrialOutcome(state=record.state, metrics=record.metrics, hyperparameters=point, ended_ms=ended_ms)
 
 
 def end_metrics(config: StudyConfig, result: TrialResult, objective: float) -> dict[str, float]:
@@ -115,6 +121,11 @@ class StudySummary:
         self.best: int | None = None
         for number, outcome in outcomes.items():
             self.add(number, outcome)
+
+    @property
+    def objective(self) -> str:
+        """Name of the objective's metric."""
+        return self._config.objective.metric
 
     @property
     def states(self) -> dict[int, State]:
@@ -162,7 +173,9 @@ def current_names(metrics: Mapping[str, float]) -> dict[str, float]:
     return found | {name: value for name, value in metrics.items() if name in found}
 
 
-def study_metrics(summary: StudySummary, *, best: int | None, tests: Tests) -> dict[str, float]:
+def study_metrics(
+    summary: StudySummary, *, best: int | None, tests: Tests, stored: Collection[str] = ()
+) -> dict[str, float]:
     """Return the metrics of a study's run: the best trial's numbers, the means of confirmations, counts by state.
 
     States that no trial of the study had are left out, besides the two that every table shows.
@@ -171,6 +184,8 @@ def study_metrics(summary: StudySummary, *, best: int | None, tests: Tests) -> d
         summary: The summary of the study's trials.
         best: Number of the best trial; None: no trial has completed.
         tests: Mean and interval of each metric of the confirmations.
+        stored: Names of the metrics that the run has. Those that only earlier versions began stay current. Default:
+            none.
     """
     outcomes, counts = summary.outcomes, summary.counts
     metrics: dict[str, float] = {}
@@ -180,7 +195,7 @@ def study_metrics(summary: StudySummary, *, best: int | None, tests: Tests) -> d
         metrics["best_trial_number"] = best
         for argument, text in chosen.hyperparameters.items():
             with contextlib.suppress(ValueError):  # an argument that is not a number is only in the tag `best`
-                metrics[f"best_{argument}"] = float(text)
+                metrics[f"{_BEST}{argument}"] = float(text)
     for name, tested in tests.items():
         metrics |= {f"mean_{name}": tested.mean, f"low_{name}": tested.low, f"high_{name}": tested.high}
         metrics["n_confirmations_diverged"] = tested.n_diverged
@@ -189,10 +204,23 @@ def study_metrics(summary: StudySummary, *, best: int | None, tests: Tests) -> d
         if tested.divergence_limit is not None:
             metrics["divergence_rate_high"] = tested.divergence_limit
     # MLflow's pages show the first metrics first, and choose one of them for their charts.
-    return metrics | {f"n_{state}": counts[state] for state in _STATES if state in counts or state in _ALWAYS}
+    metrics |= {f"n_{state}": counts[state] for state in _STATES if state in counts or state in _ALWAYS}
+    return metrics | {name: value for name, value in _earlier(metrics, summary, best).items() if name in stored}
 
 
-def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, tests: Tests) -> dict[str, str]:
+def _earlier(metrics: Mapping[str, float], summary: StudySummary, best: int | None) -> dict[str, float]:
+    """Return the metrics of a study's run under the names of earlier versions, and counts of states that none has."""
+    parts = [(name.partition("_"), value) for name, value in metrics.items()]
+    found = {f"{metric}_{part}": value for (part, _, metric), value in parts if part in _PARTS}
+    found |= {name.replace("/", "_", 1): value for name, value in metrics.items() if name.startswith(_BEST)}
+    chosen = summary.outcomes[best].metrics if best is not None and best in summary.outcomes else {}
+    found |= {name: chosen[name] for name in ("objective", f"best_{summary.objective}") if name in chosen}
+    return found | {name: 0 for state in _STATES if (name := f"n_{state}") not in metrics}
+
+
+def study_tags(
+    config: StudyConfig, summary: StudySummary, *, best: int | None, tests: Tests, describes: bool = True
+) -> dict[str, str]:
     """Return the tags of a study's run that change while it runs, among them the note that MLflow shows with it.
 
     Args:
@@ -200,35 +228,55 @@ def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, 
         summary: The summary of the study's trials.
         best: Number of the best trial; None: no trial has completed.
         tests: Mean and interval of each metric of the confirmations.
+        describes: False to leave out the note. Default True.
     """
     outcomes, counts = summary.outcomes, summary.counts
     # Another worker may have had a larger number of trials, or the number was lowered.
     n_trials = max(config.n_trials, len(outcomes))
     progress = f"{len(outcomes)}/{n_trials}"
     tags = {"progress": progress, "n_trials": str(n_trials)}
-    searched = tuple(config.ranges)
-    workload = f"{config.model.name} on {config.dataset.name}"
-    lines = [f"**{config.optimizer.name}**, {workload}: {progress} trials"]
+    lines = [f"{note_start(config)}{progress} trials"]
     if best is not None and best in outcomes:
-        point = outcomes[best].hyperparameters
-        shown = {key: point[key] for key in searched if key in point} or point
-        tags["best"] = " ".join(f"{key}={short_number(value)}" for key, value in shown.items())
+        tags["best"] = point_text(outcomes[best].hyperparameters, searched=config.ranges)
         value = short_number(str(outcomes[best].metrics["objective"]))
         lines.append(f"best {config.objective.metric} {value} (trial {best}): {tags['best'] or 'nothing searched'}")
         tags["validation"] = f"{score_text(outcomes[best].metrics['objective'])} (best trial)"
-    tags |= _score_tags(config, tests)
+    tags |= score_tags(config.objective.metric, tests)
     lines += [_tested_text(name, tested) for name, tested in tests.items()]
     if bad := [f"{counts[state]} {state}" for state in _STATES if state != "complete" and counts[state]]:
         lines.append(", ".join(bad))
-    return tags | {"mlflow.note.content": "  \n".join(lines)}
+    return tags | ({NOTE: sealed("  \n".join(lines))} if describes else {})
 
 
-def _score_tags(config: StudyConfig, tests: Tests) -> dict[str, str]:
+def point_text(point: Mapping[str, str], *, searched: Collection[str]) -> str:
+    """Return the searched arguments of a point, or all of a point without one, as `learning_rate=0.1 beta_1=0.96`.
+
+    Args:
+        point: The arguments, as text.
+        searched: Names of the searched arguments.
+    """
+    shown = {key: point[key] for key in searched if key in point} or point
+    return " ".join(f"{key}={short_number(value)}" for key, value in shown.items())
+
+
+def note_start(config: StudyConfig) -> str:
+    """Return the words with which the description of a study's run begins, in every version.
+
+    Args:
+        config: The study's config.
+    """
+    return f"**{config.optimizer.name}**, {config.model.name} on {config.dataset.name}: "
+
+
+def score_tags(objective: str, tests: Tests) -> dict[str, str]:
     """Return the means over confirmations that MLflow's table shows, such as `0.913 ± 0.018`.
 
     The tag `test` is of the metric that the search selects by, or else of any other that is not a loss.
+
+    Args:
+        objective: Name of the objective's metric.
+        tests: Mean and interval of each metric of the confirmations.
     """
-    objective = config.objective.metric
     found = {"validation": tests[objective]} if objective in tests else {}
     on_test = [name for name in tests if name.startswith("test_")]
     if on_test:

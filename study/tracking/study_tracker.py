@@ -92,14 +92,14 @@ class StudyTracker:
         shared = mlflow_schema.workload_tags(config, study_name=study_name)
         self._shared_tags = shared | dict(environment) | mlflow_schema.source_tags(color=opened.color)
         self._client, self._uri = opened.client, config.stores.tracking_uri
-        self._cache, self._history = RunCache(config, opened.children), SearchHistory(config.objective)
+        self._cache, self._history = RunCache(config, opened.children), SearchHistory(config.objective, opened.course)
         self._ended: list[bulk_insert.Draft] = []
         self._mlflow_writer, self._spool = opened.mlflow_writer, opened.spool
         self._bulk_insert = bulk_insert.BulkInsert(opened.client, opened.mlflow_writer, opened.experiment_id)
         self._writer = WriterThread(opened.mlflow_writer, where=redact(self._uri), spool=opened.spool)
         self._reads_next, self._told_ms, self._is_last = 0.0, 0, True
-        sampled = (self.run_id, self._uri) if config.tracking.system_metrics else None
-        self._sampler = sampled and SystemMetricsThread(*sampled, interval_s=_INTERVAL_S, put=self._writer.put)
+        own: Any = {"interval_s": _INTERVAL_S, "put": self._writer.put, "is_told": lambda: self._told_ms > 0}
+        self._sampler = SystemMetricsThread(self.run_id, self._uri, **own) if config.tracking.system_metrics else None
 
     def start(self, kind: Kind, trial: Trial, *, in_bulk: bool = False, origin: str = "") -> None:
         """Record that a trial or a confirmation starts.
@@ -140,10 +140,9 @@ class StudyTracker:
         """
         run, now = self._cache.started((kind, trial.number)), mlflow_schema.now_ms()
         metrics = mlflow_schema.to_metrics(report.metrics, step=report.epoch + 1, timestamp_ms=now)
-        for name, values in report.steps.items():
-            if name != "step":
-                pairs = zip(report.steps["step"], values, strict=True)
-                metrics += [Metric(name, float(value), now, int(step)) for step, value in pairs]
+        for name in (name for name in report.steps if name != "step"):
+            pairs = zip(report.steps["step"], report.steps[name], strict=True)
+            metrics += [Metric(name, float(value), now, int(step)) for step, value in pairs]
         run.saw(metrics)
         if run.draft is None:
             self._writer.put(Log(run=run.start.run, metrics=metrics))
@@ -391,10 +390,11 @@ class StudyTracker:
 
     def _record_progress(self, *, best: int | None, tests: study_summary.Tests) -> None:
         # Of two values of one step and one millisecond, MLflow takes the larger one.
-        trials, self._told_ms = self._cache.trials, max(mlflow_schema.now_ms(), self._told_ms + 1)
-        values = study_summary.study_metrics(trials, best=best, tests=tests)
+        trials, now = self._cache.trials, max(mlflow_schema.now_ms(), self._told_ms + 1)
+        values = study_summary.study_metrics(trials, best=best, tests=tests, stored=self.opened.names_before)
         step = len(trials.outcomes) * self.opened.counts_steps
-        metrics = mlflow_schema.to_metrics(values, step=step, timestamp_ms=self._told_ms)
-        metrics += self._history.take(trials.outcomes, timestamp_ms=self._told_ms)
-        tags = study_summary.study_tags(self._config, trials, best=best, tests=tests)
+        metrics = mlflow_schema.to_metrics(values, step=step, timestamp_ms=now)
+        metrics += self._history.take(trials.outcomes, timestamp_ms=now)
+        tags = study_summary.study_tags(self._config, trials, best=best, tests=tests, describes=self.opened.describes)
         self._writer.put(Log(run=self.run_id, metrics=metrics, tags=tags))
+        self._told_ms = now

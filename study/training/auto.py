@@ -175,7 +175,7 @@ def cheapest(
     what = f"{sum(sum(size.batches) for size in sizes)} trainings{n_studies}"
     kinds = "/".join(dict.fromkeys(size.kind for size in sizes))
     net = f"a {kinds} net on a {device.upper()}"
-    about = f"about {seconds[best]:.2g} s beyond the start{beside}"
+    about = f"about {seconds[best]:.2g} s of compiling and training alone{beside}"
     return Choice(option=best, reason=f"{about} for {what} of {net}, by {facts.source}")
 
 

@@ -86,14 +86,16 @@ def test_compiling_search_and_confirmations_are_shown_with_the_place_in_the_swee
     _, command, _, _ = sweep
     for place, name in (("1 of 2", "sgd"), ("2 of 2", "adam")):
         head = f"digits-mlp/{name}   study {place}"
-        assert shows(command, head, "search .* 0 of 3 trials", r"confirmations .* \d of 6")
+        assert shows(
+            command, head, "search .* 0 of 3 trials", "confirm tuned .* 0 of 3", r"confirm default .* \d of 3"
+        )
         assert shows(command, head, r"trial \d \(\d of 3\): epoch \d of 3, val_accuracy 0\.\d{4}\n")
         assert shows(
-            command, head, "search .* 3 of 3 trials", r"confirmations .* [0-3] of 6", r"confirmation \d \(best\)"
+            command, head, "search .* 3 of 3 trials", "confirm tuned .* [0-3] of 3", r"confirmation \d \(best\)"
         )
     (compiling,) = shows(command, "study 1 of 2", "building and compiling")[:1]
     assert "building and compiling: 1 s; time left not known yet" in compiling
-    assert shows(command, r"\d s so far, about \d+ s of training left; about .* with 1 more study")
+    assert shows(command, r"\d s so far, at least \d+ s left; at least .* with 1 more study")
     assert max(len(line) for screen in command.screens for line in screen.splitlines()) <= 80
 
 
@@ -125,7 +127,7 @@ def test_the_end_is_a_table_that_fits_the_answer_and_the_commands_to_type_next(s
 def test_watching_shows_the_same_view_and_ends_with_the_screen_clean(sweep):
     _, _, watching, (_, status) = sweep
     assert status == 0
-    assert shows(watching, "digits-mlp/adam\n", r"search .* \d of 3 trials", r"confirmations .* \d of 6", "so far")
+    assert shows(watching, "digits-mlp/adam\n", r"search .* \d of 3 trials", r"confirm tuned .* \d of 3", "so far")
     assert not watching.hides_cursor
     assert not re.search(BAR, watching.text)
     assert watching.text.rstrip().endswith("study watch: ended. The studies go on.")
@@ -159,3 +161,16 @@ def test_a_wide_terminal_has_one_line_for_each_study(sweep, on_screen):
     rows = [line for line in command.text.splitlines() if "learning_rate=" in line]
     assert [row.split()[0] for row in rows] in (["adam", "sgd"], ["sgd", "adam"])
     assert max(map(len, command.text.splitlines())) <= 140
+
+
+@pytest.mark.slow
+def test_the_price_of_what_is_open_has_a_line_while_it_loads_and_then_no_broken_word(sweep, on_screen, study):
+    folder, _, _, _ = sweep
+    command = on_screen(folder, "plan", "digits-mlp", columns=60, lines=24)
+    assert command.end() == 0
+    assert command.screens[1] == "study plan: loading MLflow"
+    assert shows(command, "^study plan: (reading|computing)")
+    assert "study plan: " not in command.text  # the lines are gone
+    first = study("plan", "digits-mlp", cwd=folder).stdout.splitlines()[0]
+    assert len(first) > 60
+    assert paragraphs(command.text).startswith(first)

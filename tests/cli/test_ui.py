@@ -1,5 +1,7 @@
 """`study ui` before a browser comes: ports, addresses, and a server that cannot start."""
 
+import contextlib
+import signal
 import socket
 import sys
 import types
@@ -81,3 +83,26 @@ def test_a_server_that_cannot_start_shows_its_own_lines(here, folder, monkeypatc
     assert (status, out) == (2, "")
     assert "no such thing\n" in err
     assert "MLflow's server ended with status 3 before it answered at http://127.0.0.1:5997" in err
+
+
+def test_a_server_that_ends_by_itself_is_no_quiet_end(here, folder, monkeypatch):
+    monkeypatch.setattr(ui_server, "_START", "raise SystemExit(3)")
+    monkeypatch.setattr(ui_server, "_wait_until_ready", lambda *_, **__: None)
+    status, out, err = here("ui", "--no-browser", "--port", "5996", cwd=folder)
+    assert status == 2
+    assert "MLflow is ready: http://127.0.0.1:5996" in out
+    assert "MLflow's server ended with status 3 while it served http://127.0.0.1:5996" in err
+
+
+def test_a_signal_that_ends_it_speaks_of_the_server_and_of_no_results(here, folder, monkeypatch):
+    @contextlib.contextmanager
+    def running_server(*_, **__):
+        signal.raise_signal(signal.SIGINT)
+        yield
+
+    monkeypatch.setattr(ui_server, "running_server", running_server)
+    monkeypatch.setattr(ui_server, "check_port", lambda *_: None)
+    status, _, err = here("ui", "--no-browser", cwd=folder)
+    assert status == 1
+    assert "study ui: ending MLflow's server.\n" in err
+    assert "results" not in err

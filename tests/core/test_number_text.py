@@ -33,6 +33,11 @@ def test_five_digits_and_a_rate_near_one_keeps_its_distance(text, short):
         (0.5, 0.0, "0.5000 ± 0"),
         (0.25, 1e-9, "0.2500 ± 1e-09"),
         (3.2e7, 1.5e6, "3.2e+07 ± 1.5e+06"),
+        # Losses: no two that differ by more than their half-widths look alike.
+        (12_345_678.0, 3.0, "12345678 ± 3"),
+        (123_456.7, 321.4, "1.2346e+05 ± 3.2e+02"),
+        (0.00123456789, 3.1e-8, "0.001234568 ± 3.1e-08"),
+        (0.0, 3e-9, "0.0000 ± 3e-09"),
         (0.8391, math.nan, "0.8391"),
         (0.000012, math.nan, "1.2e-05"),
         (-1.5, 0.25, "-1.50 ± 0.25"),

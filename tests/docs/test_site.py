@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from benchmarks.site.check import page_faults, style_faults
-from benchmarks.site.code_host_markdown import for_site
+from benchmarks.site.code_host_markdown import _CARDS, for_site, with_cards
 from benchmarks.site.layers import layers_of
 from benchmarks.site.notebook_page import notebook_page
 from benchmarks.site.outside_files import moved_links, outside_links, outside_pages
@@ -48,6 +48,18 @@ def test_a_list_after_a_paragraph_gets_a_blank_line_but_code_does_not():
     text = "Text.\n- one\n  more\n- two\n\n```\na\n- b\n```\n## Heading\n- three\n"
     expected = "Text.\n\n- one\n  more\n- two\n\n```\na\n- b\n```\n## Heading\n- three\n"
     assert for_site(text, page="page.md") == expected
+
+
+def test_the_links_by_which_readme_begins_are_cards_in_the_site():
+    text = (ROOT / "README.md").read_text("utf-8")
+    begin = with_cards(text).partition('<div class="grid cards" markdown="1">')[2].partition("</div>")[0]
+    assert re.findall(r"\*\*\[(.*?)\]\((.*?)\)\*\*\n\n    (.+)", begin) == [
+        ("Tutorial", "docs/tutorial.md", _CARDS["tutorial"]),
+        ("Your own model", "docs/own_model.md", _CARDS["your own model"]),
+        ("Gallery", "docs/gallery/README.md", _CARDS["gallery"]),
+        ("The page", "#the-page", _CARDS["the page"]),
+    ]
+    assert with_cards("# A\n\nNo such line.\n") == "# A\n\nNo such line.\n"
 
 
 def test_a_printed_block_has_no_button_to_copy_it():

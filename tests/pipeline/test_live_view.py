@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from study.core.trainer_interface import BestTrial
-from study.pipeline.live_view import Ended, View, open_view
+from study.pipeline.live_view import Ended, LookPlace, View, open_view
 
 ROOT = Path(__file__).parents[2]
 ENDED = [Ended(number=0, state="complete", objective=0.5)]
@@ -185,7 +185,7 @@ def test_a_compilation_that_is_still_ahead_is_left_out_and_said_to_be(clock):
         clock.value += 1.0
         view.epoch("trial", 0, epoch=epoch, n_epochs=2, value=0.5)
     view.trials_ended("trial", ENDED, best=None)
-    assert "22 s so far, about 6 s of training left" in drawn(view)  # one trial and two confirmations of two seconds
+    assert "22 s so far, at least 6 s left" in drawn(view)  # one trial and two confirmations of two seconds
     train(view, clock, 1, seconds=1.0)
     view.trial_started("best", 0)
     clock.value += 5.0
@@ -220,19 +220,22 @@ def test_a_budget_of_steps_has_no_time_before_a_second_training(clock):
 
 
 def test_search_and_confirmations_have_a_bar_each_that_counts_parts_of_trainings(clock):
-    view = begun(n_trials=4, n_confirmations=2, place=(2, 3))
+    view = begun(n_trials=4, n_confirmations=3, n_default=1, place=(2, 3))
     view.trial_started("trial", 0)
     view.epoch("trial", 0, epoch=0, n_epochs=2, value=0.5)
     lines = drawn(view, width=80).splitlines()
     assert lines[0] == "e/a   study 2 of 3"
-    assert lines[1] == "  search         ━━━━──────────────────────────  0 of 4 trials"
-    assert lines[2] == "  confirmations  ──────────────────────────────  0 of 2"
+    assert lines[1] == "  search           ━━━━──────────────────────────  0 of 4 trials"
+    assert lines[2] == "  confirm tuned    ──────────────────────────────  0 of 2"
+    assert lines[3] == "  confirm default  ──────────────────────────────  0 of 1"
     for number in range(4):
         train(view, clock, number, seconds=1.0)
     train(view, clock, 0, seconds=1.0, kind="best")
     lines = drawn(view, width=80).splitlines()
     assert lines[1].endswith(f"{'━' * 30}  4 of 4 trials")
     assert lines[2].endswith(f"{'━' * 15}{'─' * 15}  1 of 2")
+    assert lines[3].endswith(f"{'─' * 30}  0 of 1")
+    train(view, clock, 1, seconds=1.0, kind="best")
     train(view, clock, 0, seconds=1.0, kind="default")
     assert "recording the results" in drawn(view)
 
@@ -246,9 +249,36 @@ def test_all_studies_of_a_command_have_a_time_once_this_one_has(clock):
     assert "more" not in drawn(view)
 
 
+def test_the_other_studies_are_taken_to_start_and_compile_as_this_one_did(clock):
+    view = View([].append, each_trial=True, study="e/a")
+    clock.value = 4.0  # its data and stores were opened
+    view.study_started("a", experiment="e", metric="m", n_trials=4, n_done=0, n_confirmations=2, place=(1, 2))
+    view.trial_started("trial", 0)
+    clock.value = 14.0
+    view.trains()
+    train(view, clock, 0, seconds=1.0)
+    # 16 s and 5 trainings of two seconds for each study; the program of the confirmations is not measured
+    assert "16 s so far, at least 10 s left; at least 36 s with 1 more study" in drawn(view)
+
+
+def test_looks_that_are_still_planned_are_said_and_not_counted(clock):
+    look = LookPlace(1, 3, first=0, last=5)
+    view = begun(n_trials=4, n_confirmations=0, place=(1, 2), look=look)
+    train(view, clock, 0, seconds=1.0)
+    assert "2 s so far, about 6 s left; at least 14 s with 1 more study" in drawn(view)
+    view = begun(n_trials=4, n_confirmations=0, place=(2, 2), look=look)
+    train(view, clock, 0, seconds=1.0)
+    assert "about 6 s left; looks at more seeds may follow" in drawn(view)
+    view = begun(n_trials=4, n_confirmations=0, look=LookPlace(3, 3, first=10, last=20))
+    train(view, clock, 0, seconds=1.0)
+    assert "follow" not in drawn(view)
+
+
 def test_a_round_has_a_bar_of_its_confirmations_alone(clock):
-    view = begun(n_trials=4, n_confirmations=5, is_round=True)
+    look = LookPlace(2, 3, first=5, last=10)
+    view = begun(n_trials=4, n_confirmations=5, is_round=True, look=look, place=(1, 2))
     train(view, clock, 3, seconds=1.0, kind="best")
+    assert drawn(view).startswith("e/a   look 2 of 3 (5 to 10 seeds), study 1 of 2\n")
     assert "search" not in drawn(view)
     assert "further confirmations" in drawn(view)
     assert "1 of 5" in drawn(view)
@@ -263,7 +293,7 @@ def test_no_line_is_broken_or_longer_than_the_terminal():
         view.epoch("trial", number, epoch=0, n_epochs=10, value=1e-30)
     for width in (20, 40, 80):
         lines = drawn(view, width=width).splitlines()
-        assert len(lines) == 8
+        assert len(lines) == 7
         assert max(map(len, lines)) <= width
 
 
@@ -296,6 +326,7 @@ def test_a_batch_is_two_lines_of_the_view():
     assert "64 trials begin together\n" in drawn(view)
     for number in range(62):
         view.epoch("trial", number, epoch=2, n_epochs=10, value=float(number))
+    assert "no m yet" not in drawn(view)  # there are values, below
     view.stopped("trial", 61, "pruned")
     view.stopped("trial", 62, "diverged")
     view.stopped("trial", 63, "diverged")
@@ -313,6 +344,21 @@ def test_lanes_taken_over_by_new_trials_are_told_by_their_first_and_last_epoch()
     for number in range(6):
         view.epoch("trial", number, epoch=number // 3, n_epochs=None, value=math.nan)
     assert "batch of 6 trials, epochs 1 to 2: 6 training\n" in drawn(view)
+
+
+def test_the_words_beside_a_bar_count_the_epochs_of_a_batch_as_the_bar_does():
+    view = View([].append, each_trial=False)
+    batch(view, n=10, n_trials=20)
+    assert f"  search  {'─' * 30}  0 of 20 trials\n" in drawn(view, width=80)
+    for number in range(10):
+        view.epoch("trial", number, epoch=4, n_epochs=5, value=0.5)
+    assert f"  search  {'━' * 15}{'─' * 15}  10 of 20 at epoch 5 of 5\n" in drawn(view, width=80)
+    ended = [Ended(number=number, state="complete", objective=0.5) for number in range(10)]
+    view.trials_ended("trial", ended, best=None)
+    for number in range(10, 20):
+        view.trial_started("trial", number)
+        view.epoch("trial", number, epoch=0, n_epochs=5, value=0.5)
+    assert f"  search  {'━' * 18}{'─' * 12}  10 of 20, 10 at epoch 1 of 5\n" in drawn(view, width=80)
 
 
 def test_few_at_once_are_shown_one_by_one():

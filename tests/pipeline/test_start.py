@@ -2,7 +2,15 @@
 
 import pytest
 
-from study.pipeline.start import _few_trials, _small_grid, _unequal_examples, _wide_batch, other_versions
+from study.pipeline.live_view import LookPlace
+from study.pipeline.start import (
+    _few_trials,
+    _small_grid,
+    _unequal_examples,
+    _wide_batch,
+    other_versions,
+    place_of_look,
+)
 
 BEFORE = {"keras": "3.14.0", "numpy": "2.3.0", "tensorflow": "2.21.0", "optuna": "4.0.0"}
 
@@ -53,3 +61,17 @@ def test_a_small_grid_over_keys_of_the_config_is_told(compose):
         "budget.n_trials=5",
     )
     assert "has 2 points" in _small_grid(compose(*words))
+
+
+@pytest.mark.parametrize(
+    ("up_to", "place"),
+    [
+        (None, LookPlace(1, 3, first=0, last=5)),
+        (10, LookPlace(2, 3, first=5, last=10)),
+        (12, LookPlace(3, 3, first=10, last=20)),
+        (40, LookPlace(3, 3, first=10, last=20)),
+    ],
+)
+def test_a_round_is_the_look_that_needs_its_number_of_seeds(up_to, place):
+    assert place_of_look([5, 10, 20], up_to=up_to) == place
+    assert place_of_look([], up_to=up_to) is None

@@ -147,3 +147,13 @@ def test_tensorflow_is_not_imported_for_it(opened):
     before = "tensorflow" in sys.modules
     train(files, "trial", trial(0))
     assert ("tensorflow" in sys.modules) == before
+
+
+def test_confirmations_of_a_point_that_is_no_longer_the_best_are_not_averaged_with_the_others(opened):
+    files, config, _ = opened
+    for number in range(3):
+        train(files, "best", trial(number))
+    train(files, "default", trial(2))
+    files.supersede("best", [0, 1, 2])
+    train(files, "best", trial(0, learning_rate=0.5))
+    assert sorted(path.name for path in folder_of(config).iterdir()) == ["best-000", "default-002"]

@@ -47,6 +47,12 @@ def test_a_description_begins_with_the_answer_and_has_a_table_and_links(opened):
     assert "comparison page and its figures" not in opened.note()  # none is kept yet
 
 
+def test_results_that_a_study_lacks_are_written_with_the_description(opened):
+    opened.write(replace(CONTENT, lacking={opened.run_id: ({"test": "0.9 ± 0.1"}, {"chosen_by": 0.8})}))
+    data = opened.client.get_run(opened.run_id).data
+    assert (data.tags["test"], data.metrics["chosen_by"]) == ("0.9 ± 0.1", 0.8)
+
+
 def test_a_description_links_to_the_last_comparison(opened):
     for started in (2_000, 1_000):
         opened.client.create_run(opened.experiment_id, started, {"role": "comparison"})

@@ -15,6 +15,7 @@ def test_views_are_stored_with_the_experiment_and_collect_the_searched_arguments
         write_views(client, experiment_id, config, has_test=True)
         tags = client.get_experiment(experiment_id).tags
     states = {name: json.loads(tags[f"mlflow.sharedViewState.{name}"]) for name in VIEWS}
+    assert states["runs"]["selectedColumns"][:4] == ["tags.`test`", "tags.`validation`", "tags.`best`", "tags.`point`"]
     assert states["trials"]["selectedColumns"].count("params.`learning_rate`") == 1
     studies = states["studies"]
     assert studies["selectedColumns"][:3] == ["tags.`test`", "tags.`validation`", "tags.`best`"]
@@ -97,7 +98,8 @@ def test_searched_keys_have_columns_and_stand_in_the_tags_of_the_best(open_track
         (study,) = client.search_runs([experiment_id], "tags.role = 'study'")
     for key in ("learning_rate", *ranges):
         assert state["selectedColumns"].count(f"params.`{key}`") == 1
+    assert trial.data.tags["point"] == "learning_rate=0.1 model.dropout=0.125 model.hidden=[64, 64]"
     assert (trial.data.params["model.dropout"], trial.data.params["model.hidden"]) == ("0.125", "[64, 64]")
     assert study.data.tags["best"] == "learning_rate=0.1 model.dropout=0.125 model.hidden=[64, 64]"
-    assert study.data.metrics["best_model.dropout"] == 0.125
+    assert study.data.metrics["best/model.dropout"] == 0.125
     assert study.data.params["model.hidden"] == "[8, 4]"

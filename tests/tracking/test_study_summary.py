@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from study.tracking.own_notes import is_own
 from study.tracking.study_summary import ConfirmedMean, StudySummary, TrialOutcome, study_metrics, study_tags
 
 
@@ -69,7 +70,23 @@ def test_the_note_gives_the_interval_and_the_divergence(tested, told):
     )
     tests = {"test_accuracy": tested}
     summary = StudySummary(config, {})
-    assert told in study_tags(config, summary, best=None, tests=tests)["mlflow.note.content"].split("  \n")
+    note = study_tags(config, summary, best=None, tests=tests)["mlflow.note.content"]
+    assert is_own(note)
+    assert told in note.partition("\n\n")[0].split("  \n")
     metrics = study_metrics(summary, best=None, tests=tests)
     assert metrics["n_confirmations_diverged"] == tested.n_diverged
     assert metrics.get("divergence_rate_high") == tested.divergence_limit
+
+
+def test_metrics_and_counts_that_an_earlier_version_began_stay_current():
+    config = SimpleNamespace(objective=SimpleNamespace(metric="val_accuracy", better=lambda a, b: a > b))
+    metrics, point = {"objective": 0.9, "best_val_accuracy": 0.95}, {"learning_rate": "0.1"}
+    best = TrialOutcome(state="complete", metrics=metrics, hyperparameters=point)
+    tests = {"test_accuracy": ConfirmedMean(mean=0.8, low=0.7, high=0.9, n=5)}
+    summary = StudySummary(config, {0: best})
+    new = study_metrics(summary, best=0, tests=tests)
+    assert not {"objective", "test_accuracy_mean", "n_failed", "best_learning_rate"} & new.keys()
+    assert new["best/learning_rate"] == 0.1
+    earlier = {"objective": 0.9, "best_val_accuracy": 0.95, "test_accuracy_mean": 0.8, "test_accuracy_low": 0.7}
+    earlier |= {"test_accuracy_high": 0.9, "n_failed": 0, "best_learning_rate": 0.1}
+    assert study_metrics(summary, best=0, tests=tests, stored=earlier.keys()) == new | earlier

@@ -142,7 +142,8 @@ def test_the_reason_has_both_durations_and_the_source():
         )
     ]
     assert choice.reason == (
-        "about 0.32 s beyond the start (3 s with fit on jax) for 15 trainings of a dense net on a CPU, by a test"
+        "about 0.32 s of compiling and training alone (3 s with fit on jax) for 15 trainings of a dense net on a CPU, "
+        "by a test"
     )
 
 

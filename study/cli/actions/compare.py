@@ -22,9 +22,11 @@ from study.cli.actions.read_comparison import (
     read_comparison,
     write_page,
 )
+from study.cli.paragraphs import Paragraph, write_paragraphs
 from study.cli.stores import find_stores, keeps_pages
 from study.core.names import in_file_name, shortened
-from study.report.across_workloads import across, sentence
+from study.core.status_line import status_line
+from study.report.across_workloads import AcrossWorkloads, across, sentence
 from study.report.comparison import Comparison
 from study.report.figures.svg import to_svg
 from study.report.json_export import numbers
@@ -54,34 +56,42 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
     if options.tracking_uri is None:
         searches = partial(list_searches, stores)
         tell_of_lacking(stores, names, searches=searches, connections=connections, command="study compare")
-    read = [read_comparison(uri, name, connections=connections, force=options.force) for name in names]
+    with status_line("study compare: reading and comparing the studies"):
+        read = [read_comparison(uri, name, connections=connections, force=options.force) for name in names]
     output = options.output or Path(f"{_file_name(names)}.html")
     check_output(output)
     comparisons = [each.comparison for each in read]
-    workloads = across(comparisons)
-    found = numbers(comparisons, workloads)
     command = shlex.join(["study", "compare", *arguments])
-    page = make_page(read, command=command, ui=options.ui, workloads=workloads)
     wanted = options.figures is not None or not options.no_log
-    pictures = [_pictures(comparison) if wanted else {} for comparison in comparisons]
+    with status_line("study compare: drawing the page"):
+        workloads = across(comparisons)
+        found = numbers(comparisons, workloads)
+        page = make_page(read, command=command, ui=options.ui, workloads=workloads)
+        pictures = [_pictures(comparison) if wanted else {} for comparison in comparisons]
     written = write_page(output, page, pictures=_named(comparisons, pictures), folder=options.figures)
     is_kept = not options.no_log and keeps_pages(uri, "study compare")
-    run_ids = _log(uri, read, pictures, connections, page=page, found=found) if is_kept else []
+    with status_line("study compare: keeping the page in MLflow"):
+        run_ids = _log(uri, read, pictures, connections, page=page, found=found) if is_kept else []
     if options.json:
         found |= {"files": [str(path) for path in written], "comparison_runs": run_ids}
         sys.stdout.write(f"{json.dumps(found, indent=1)}\n")
         return 0
-    for comparison in comparisons:
-        first, *others = comparison.answer.sentences
-        sys.stdout.write(f"{comparison.experiment.name}: {first}\n")
-        sys.stdout.writelines(f"  {other}\n" for other in others)
-        for caution in comparison.cautions:
-            if caution.serious:
-                sys.stdout.write(f"  {caution.topic}: {caution.text}\n")
-    if workloads is not None:
-        sys.stdout.write(f"Across workloads: {sentence(workloads)}\n")
+    _show_answers(comparisons, workloads)
     sys.stdout.write(f"\nOpen the page:  {output}\n")
     return 0
+
+
+def _show_answers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None) -> None:
+    """Print the answer of each experiment, with what limits it and the serious cautions."""
+    for comparison in comparisons:
+        first, *others = comparison.answer.sentences
+        told = Paragraph(text=f"{comparison.experiment.name}: {first}", look="answer")
+        write_paragraphs([told], stream=sys.stdout, hanging="  ")
+        serious = [each for each in comparison.cautions if each.serious]
+        cautions = [Paragraph(text=f"{each.topic}: {each.text}", look="caution") for each in serious]
+        write_paragraphs([*others, *cautions], stream=sys.stdout, indent="  ", hanging="    ")
+    if workloads is not None:
+        write_paragraphs([f"Across workloads: {sentence(workloads)}"], stream=sys.stdout, hanging="  ")
 
 
 def _file_name(names: Sequence[str]) -> str:

@@ -10,16 +10,20 @@ import numpy as np
 from study.core.entry_colors import entry_colors
 from study.core.names import typed_command
 from study.core.number_text import plus_minus, score_text, short_number
+from study.pipeline.confirmed_means import confirmed_means
 from study.report.confirmed import divergence_text
 from study.report.pairing import decide_outcome
-from study.report.studies import ComparedExperiment, ComparedStudy
+from study.report.studies import ComparedExperiment, ComparedStudy, Histories
 from study.report.summary_rows import Row, summarize
 from study.report.verdict_text import Answer, answer
 from study.statistics.intervals import Interval
 from study.tracking.connection import Connections
 from study.tracking.experiment_note import ExperimentNote, write_note
 from study.tracking.experiment_views import ENDS
+from study.tracking.own_notes import plain
+from study.tracking.read_studies import read_histories
 from study.tracking.search_history import BEST_SO_FAR
+from study.tracking.study_summary import CHOSEN_BY, score_tags
 
 # The part of the values above and below that an axis shows beside them.
 _MARGIN = 0.15
@@ -39,7 +43,7 @@ def describe(
 
     Args:
         tracking_uri: Address of the store.
-        experiment: The experiment; its histories are not needed.
+        experiment: The experiment; histories that it lacks are read.
         rows: Its summary. None (the default): computed here.
         found: Its answer. None (the default): computed here.
         connections: The command's connections. None (the default): open a new one.
@@ -62,10 +66,11 @@ def describe(
         table=[_head(experiment), *(_cells(row, experiment) for row in rows)],
         below=[
             f"Best first, by {experiment.metric.name} over the confirmations of the tuned configurations. "
-            f"`{typed_command('compare', experiment.name)}` writes the page with figures, tests and cautions."
+            f"{_code(typed_command('compare', experiment.name))} writes the page with figures, tests and cautions."
         ],
         colors={run_id: colors[row.label] for row in rows for run_id in row.run_ids},
-        ranges=_ranges(experiment),
+        ranges=_ranges(experiment, _histories(tracking_uri, experiment, connections)),
+        lacking=_lacking(experiment),
     )
     return write_note(tracking_uri, experiment.name, note, connections=connections)
 
@@ -81,13 +86,18 @@ def _cells(row: Row, experiment: ComparedExperiment) -> tuple[str, ...]:
     validation = "" if value is None else score_text(value) + (" (search)" if row.validation is None else "")
     trials = f"{row.n_trials} of {row.n_planned}" if row.n_trials < row.n_planned else str(row.n_trials)
     return (
-        f"**{row.label}**" + (" (running)" if row.running else ""),
+        f"**{plain(row.label)}**" + (" (running)" if row.running else ""),
         *((validation,) if experiment.metric.confirmed != experiment.metric.name else ()),
         ", ".join(filter(None, (_mean(row.tuned), divergence_text(row.confirmed)))),
         _mean(row.untuned),
         trials,
-        "; ".join(_configuration(point) for point in row.configuration),
+        plain("; ".join(_configuration(point) for point in row.configuration)),
     )
+
+
+def _code(command: str) -> str:
+    """Return a command as code in Markdown; one with the sign that ends code stands between two of them."""
+    return f"`` {command} ``" if "`" in command else f"`{command}`"
 
 
 def _mean(interval: Interval | None) -> str:
@@ -101,15 +111,43 @@ def _configuration(point: object) -> str:
     return " ".join(f"{key}={short_number(str(value))}" for key, value in values.items())
 
 
-def _ranges(experiment: ComparedExperiment) -> dict[str, tuple[float, float]]:
-    """Return the axes of the charts: over the ends of the curves, and over the later half of the searches."""
+def _lacking(experiment: ComparedExperiment) -> dict[str, tuple[dict[str, str], dict[str, float]]]:
+    """Return the results that studies of earlier versions do not have, by which MLflow's pages show and sort them."""
+    found: dict[str, tuple[dict[str, str], dict[str, float]]] = {}
+    for study in experiment.studies:
+        record = study.record
+        if record.status == "RUNNING" or not study.tuned or CHOSEN_BY in record.metrics:
+            continue
+        means = confirmed_means(study.tuned, params=record.params, tags=record.tags)
+        tags = {key: text for key, text in score_tags(experiment.metric.name, means).items() if key not in record.tags}
+        chosen_by = next((mean.chosen_by for mean in means.values() if mean.chosen_by is not None), None)
+        found[record.run_id] = (tags, {} if chosen_by is None else {CHOSEN_BY: chosen_by})
+    return found
+
+
+def _histories(tracking_uri: str, experiment: ComparedExperiment, connections: Connections | None) -> Histories:
+    """Return the histories of the tuned confirmations, which a command that prints no figures has not read."""
+    runs = [run.run_id for study in experiment.studies for run in study.tuned]
+    if experiment.histories or not runs:
+        return experiment.histories
+    return read_histories(tracking_uri, runs, [experiment.metric.name], connections=connections)
+
+
+def _ranges(experiment: ComparedExperiment, histories: Histories) -> dict[str, tuple[float, float]]:
+    """Return the axes of the charts: over the curves of the confirmations, and over the later half of the searches."""
     metric = experiment.metric
-    ends = [
-        value for study in experiment.studies for run in study.tuned if (value := metric.validation(run)) is not None
-    ]
+    runs = [run for study in experiment.studies for run in study.tuned]
+    ends = {run.run_id: value for run in runs if (value := metric.validation(run)) is not None}
     courses = [course for study in experiment.studies if (course := _course(study, experiment))]
     later = [value for course in courses for value in course[len(course) // 4 :]]
-    found = {ENDS: _range(ends), BEST_SO_FAR: _range(later)}
+    # A curve that ends far from most decides no axis; of the others, the beginnings are shown too.
+    near = {*_near([*ends.values()])}
+    shown = {run_id: value for run_id, value in ends.items() if value in near}
+    curves = [histories.get(run_id, {}).get(metric.name, ((), ()))[1] for run_id in shown]
+    found = {
+        ENDS: _beside([*shown.values(), *(float(value) for curve in curves for value in curve)]),
+        BEST_SO_FAR: _range(later),
+    }
     return {name: ends for name, ends in found.items() if ends is not None}
 
 
@@ -123,12 +161,22 @@ def _course(study: ComparedStudy, experiment: ComparedExperiment) -> list[float]
 
 def _range(values: Sequence[float]) -> tuple[float, float] | None:
     """Return an axis over the values that are not far from most of them, so that one failure hides no difference."""
+    return _beside(_near(values))
+
+
+def _near(values: Sequence[float]) -> list[float]:
+    """Return the finite values that are not far from most of them."""
+    finite = [value for value in values if math.isfinite(value)]
+    middle = float(np.median(finite)) if finite else math.nan
+    spread = float(np.median(np.abs(np.array(finite) - middle))) if finite else 0.0
+    return [value for value in finite if abs(value - middle) <= _FAR * spread] if spread else finite
+
+
+def _beside(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return an axis over values, with a part of their width beside them; None if they do not differ."""
     finite = [value for value in values if math.isfinite(value)]
     if len(finite) < 2:
         return None
-    middle = float(np.median(finite))
-    spread = float(np.median(np.abs(np.array(finite) - middle)))
-    around = [value for value in finite if abs(value - middle) <= _FAR * spread] if spread else finite
-    low, high = min(around), max(around)
+    low, high = min(finite), max(finite)
     beside = _MARGIN * (high - low)
     return (low - beside, high + beside) if high > low else None

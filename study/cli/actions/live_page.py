@@ -83,7 +83,9 @@ class LivePage:
         The next one is made in a thread of its own, one at a time.
         """
         with self._lock:
-            is_due = not self._is_making and time.monotonic() >= self._earliest and self._stamp() != self._made_of
+            # A store that was away may come back as it was.
+            is_old = bool(self._page.fault) or self._stamp() != self._made_of
+            is_due = is_old and not self._is_making and time.monotonic() >= self._earliest
             if is_due:
                 self._is_making = True
                 threading.Thread(target=self._renew, name="page", daemon=True).start()

@@ -41,6 +41,8 @@ _STATE, _DIVERGED = 1, 3
 _BELOW = (8, 4, 3, 2, 1, 7)
 # A study that MLflow calls running, and no living worker has open.
 ABANDONED = "abandoned"
+# MLflow calls a study killed that was told to end, wrote what it had, and goes on with the same command.
+_STATE_NAMES = {"KILLED": "stopped"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,14 +166,14 @@ def with_worker(searches: Iterable[Searches]) -> dict[str, bool]:
 
 
 def state_of(study: StudyRecord, has_worker: Mapping[str, bool]) -> str:
-    """Return MLflow's status of a study in small letters, or that it is abandoned.
+    """Return the state of a study: running, finished, stopped, failed or abandoned.
 
     Args:
         study: The study.
         has_worker: Whether a living worker has a study open, by digest. One that is not there may have.
     """
     is_abandoned = study.status == "RUNNING" and not has_worker.get(study.study_id, True)
-    return ABANDONED if is_abandoned else study.status.lower()
+    return ABANDONED if is_abandoned else _STATE_NAMES.get(study.status, study.status.lower())
 
 
 def _row(study: StudyRecord, state: str) -> tuple[str, ...]:

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from study.cli.actions.read_comparison import check_experiments
+from study.cli.paragraphs import Paragraph, write_paragraphs, write_typed
 from study.cli.stores import find_stores
 from study.cli.text_table import render_table
 from study.core.records import StudyRecord
+from study.core.status_line import status_line
 from study.report.decision_text import duration_text, equality_note, plan_sentence
 from study.report.json_export import pair_price
 from study.report.marked_text import plain
@@ -41,30 +43,34 @@ def show_plan(options: argparse.Namespace) -> int:
         StudyError: There is no pilot, or a value cannot be.
     """
     stores, connections, name = find_stores(options), Connections(), options.experiment
-    uri = stores.tracking_uri
-    check_experiments([name], list(read_experiments(uri, connections=connections)))
-    digests = read_context(uri, name, connections=connections).digests
-    records = read_studies(uri, name, connections=connections)
-    experiment = gather(name, records, digests=digests, read_histories=lambda *_: {})
+    with status_line("study plan: reading the studies"):
+        experiment = _read(stores.tracking_uri, name, connections)
     check_plan_values(options.margin, options.power, experiment)
-    outcome = decide_outcome(experiment, margin=options.margin)
-    check_pilot(experiment, outcome)
-    found = further_seeds(experiment, outcome, power=options.power)
-    commands = _commands(experiment, found, margin=options.margin)
-    first = plain(answer(experiment, outcome, summarize(experiment)).marked[0])
+    with status_line("study plan: computing the price of each open pair"):
+        outcome = decide_outcome(experiment, margin=options.margin)
+        check_pilot(experiment, outcome)
+        found = further_seeds(experiment, outcome, power=options.power)
+        commands = _commands(experiment, found, margin=options.margin)
+        first = plain(answer(experiment, outcome, summarize(experiment)).marked[0])
     if options.json:
         sys.stdout.write(f"{json.dumps(_numbers(name, outcome, found, commands, answered=first), indent=1)}\n")
         return 0
-    sys.stdout.write(f"{name}: {first}\n")
-    if note := plain(equality_note(outcome)):
-        sys.stdout.write(f"{note}\n")
-    sys.stdout.write(f"{plain(plan_sentence(experiment.metric, outcome))}\n")
-    if not found.pairs:
-        sys.stdout.write("Nothing is open that decides who is best: more seeds are not needed.\n")
-        return 0
-    _show_pairs(experiment, outcome, found)
-    _show_command(found, commands, outcome)
+    margin_key = "objective.margin" if options.margin is None else "--margin"
+    note = plain(equality_note(outcome))
+    told = [*([note] if note else []), plain(plan_sentence(experiment.metric, outcome, margin_key=margin_key))]
+    told += [] if found.pairs else ["Nothing is open that decides who is best: more seeds are not needed."]
+    write_paragraphs([Paragraph(text=f"{name}: {first}", look="answer"), *told], stream=sys.stdout)
+    if found.pairs:
+        _show_pairs(experiment, outcome, found)
+        _show_command(found, commands, outcome)
     return 0
+
+
+def _read(uri: str, name: str, connections: Connections) -> ComparedExperiment:
+    check_experiments([name], list(read_experiments(uri, connections=connections)))
+    digests = read_context(uri, name, connections=connections).digests
+    records = read_studies(uri, name, connections=connections)
+    return gather(name, records, digests=digests, read_histories=lambda *_: {})
 
 
 def _show_pairs(experiment: ComparedExperiment, outcome: Outcome, found: FurtherSeeds) -> None:
@@ -82,7 +88,7 @@ def _show_pairs(experiment: ComparedExperiment, outcome: Outcome, found: Further
             f" Finds {margin}: seeds in all at which a true difference of that size is found with {power}. Shows "
             f"equality: the same, if there is no difference."
         )
-    sys.stdout.write(f"{told}\n")
+    write_paragraphs([told], stream=sys.stdout)
 
 
 def _cells(pair: PairPlan, ruled_out: str, has_margin: bool) -> list[str]:
@@ -103,23 +109,23 @@ def _number(n_seeds: int | None) -> str:
 def _show_command(found: FurtherSeeds, commands: Sequence[str], outcome: Outcome) -> None:
     time = f", {duration_text(found.seconds)}" if found.seconds else ""
     if outcome.unit == "study":
-        sys.stdout.write(
-            f"\nUp to {found.n_seeds} study seeds{time} more. Type the command that made the studies again, with -m "
-            f"and study_seed=range({found.n_seeds})\n"
-            "Fix that number now: the error of looking at the answer after fewer study seeds is not counted.\n"
-        )
+        again = f"Type the command that made the studies again, with -m and study_seed=range({found.n_seeds})"
+        fixed = "Fix that number now: the error of looking at the answer after fewer study seeds is not counted."
+        sys.stdout.write("\n")
+        write_paragraphs([f"Up to {found.n_seeds} study seeds{time} more. {again}", fixed], stream=sys.stdout)
         return
     words = f"budget.confirm=sequential budget.n_confirmations={found.n_seeds}"
     if found.error > outcome.error:
-        sys.stdout.write(
-            f"\nSeeds beyond the recorded looks spend more error: a claim is then wrong in at most "
-            f"{100 * found.error:.4g} % of comparisons.\n"
+        told = (
+            f"Seeds beyond the recorded looks spend more error: a claim is then wrong in at most "
+            f"{100 * found.error:.4g} % of comparisons."
         )
-    sys.stdout.write(f"\nUp to {found.n_seeds} seeds{time} more. ")
-    if not commands:
-        sys.stdout.write(f"Type the command that made the studies again, with {words}\n")
-        return
-    sys.stdout.write("Type:\n" + "".join(f"  {command}\n" for command in commands))
+        sys.stdout.write("\n")
+        write_paragraphs([told], stream=sys.stdout)
+    sys.stdout.write("\n")
+    more = "Type:" if commands else f"Type the command that made the studies again, with {words}"
+    write_paragraphs([f"Up to {found.n_seeds} seeds{time} more. {more}"], stream=sys.stdout)
+    write_typed(commands, stream=sys.stdout)
 
 
 def _commands(experiment: ComparedExperiment, found: FurtherSeeds, *, margin: float | None) -> list[str]:

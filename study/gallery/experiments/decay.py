@@ -9,12 +9,10 @@ from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.differences import CorrectedDifference, simultaneous
 from study.gallery.analysis.grid import (
     Cell,
-    Gap,
     Place,
     best_first,
     cells,
     gap_text,
-    gaps,
     mean_text,
     ordered,
     score_map,
@@ -39,6 +37,9 @@ ABOUT = About(
     ),
 )
 
+# The gain of a schedule over a constant rate by schedule and optimizer; None if one of the two did not train.
+Compared = Mapping[Place, CorrectedDifference | None]
+
 _SCHEDULES = ("constant", "step", "exponential", "cosine", "warmup_cosine")
 _OPTIMIZERS = ("sgd", "momentum", "adam")
 # Optimizers whose colors the schedules get, in the order of the schedules.
@@ -55,7 +56,7 @@ def show(material: Material) -> PageContents:
     grid = cells(material, row=lambda config: str(config["schedule"]["name"]))
     rows = ordered((row for row, _ in grid), _SCHEDULES)
     columns = ordered((column for _, column in grid), _OPTIMIZERS)
-    compared = {column: _against_constant(grid, column) for column in columns}
+    compared = _against_constant(grid, metric)
     picture = score_map(grid, rows, columns, metric, number="{:.4f}")
     caption = f"Test {metric.spoken} at the best rate of each pair: mean and standard deviation over seeds."
     claim = _claim(grid, compared, metric)
@@ -70,80 +71,60 @@ def show(material: Material) -> PageContents:
     )
 
 
-def _against_constant(grid: Mapping[Place, Cell], column: str) -> dict[str, Gap]:
-    """Return the gain of each schedule over a constant rate, by schedule."""
-    own = [cell for (_, name), cell in grid.items() if name == column]
-    return {place[0]: gap for place, gap in gaps(grid["constant", column], own).items()}
-
-
-def _claim(grid: Mapping[Place, Cell], compared: Mapping[str, Mapping[str, Gap]], metric: ObjectiveMetric) -> str:
-    """Judge each schedule against a constant rate, corrected over all optimizers, and name the largest gain."""
+def _against_constant(grid: Mapping[Place, Cell], metric: ObjectiveMetric) -> Compared:
+    """Return the gain of each schedule over a constant rate, corrected over all schedules of all optimizers."""
     asked = [(row, column) for row, column in grid if row != "constant"]
-    gaps_of_all = simultaneous(
-        [(grid[place].scores, grid["constant", place[1]].scores) for place in asked], metric=metric
-    )
-    judged = [greater(each, sign=metric.sign) for each in gaps_of_all]
-    if all(each is None for each in gaps_of_all):
+    pairs = [(grid[place].scores, grid["constant", place[1]].scores) for place in asked]
+    return dict(zip(asked, simultaneous(pairs, metric=metric), strict=True))
+
+
+def _claim(grid: Mapping[Place, Cell], compared: Compared, metric: ObjectiveMetric) -> str:
+    """Judge all schedules against a constant rate; name the largest gain, and the loss that contradicts the claim."""
+    if all(each is None for each in compared.values()):
         few = all(len(cell.scores) < MIN_SEEDS for cell in grid.values())
         why = "fewer than three seeds" if few else "nowhere did both a schedule and the constant rate train"
         return f"{ClaimVerdict.INCONCLUSIVE}, that decay is better: {why}."
+    judged = [greater(each, sign=metric.sign) for each in compared.values()]
     counts = Counter(judged)
     left_out = counts[ClaimVerdict.INCONCLUSIVE]
     open_ones = f", {left_out} cannot be compared" if left_out else ""
-    decides = _decides(asked, gaps_of_all, metric)
+    loss = f"; {_largest(compared, metric, gain=False)}" if counts[ClaimVerdict.CONTRADICTED] else ""
     return (
-        f"{all_of(judged)}, that decay is better: of {len(asked)} schedules, {counts[ClaimVerdict.HELD]} are "
+        f"{all_of(judged)}, that decay is better: of {len(compared)} schedules, {counts[ClaimVerdict.HELD]} are "
         f"significantly better than a constant rate, {counts[ClaimVerdict.CONTRADICTED]} worse, "
-        f"{counts[ClaimVerdict.NOT_SHOWN]} "
-        f"neither"
-        f"{open_ones} (paired t intervals, Holm over all){decides}; {_largest_gain(compared, metric)}."
+        f"{counts[ClaimVerdict.NOT_SHOWN]} neither{open_ones} (paired t intervals, Holm over all "
+        f"{len(compared) - left_out}){loss}; {_largest(compared, metric, gain=True)}."
     )
 
 
-def _decides(asked: Sequence[Place], found: Sequence[CorrectedDifference | None], metric: ObjectiveMetric) -> str:
-    """Return the schedules that contradict the claim, or those that do not show it, with their intervals."""
-    for word in (ClaimVerdict.CONTRADICTED, ClaimVerdict.NOT_SHOWN):
-        shown = [
-            f"{column} with {row.replace('_', ' ')} {gap_text(each, metric)}"
-            for (row, column), each in zip(asked, found, strict=True)
-            if each is not None and greater(each, sign=metric.sign) is word
-        ]
-        if shown:
-            return f"; {'worse' if word is ClaimVerdict.CONTRADICTED else 'neither'}: {', '.join(shown)}"
-    return ""
-
-
-def _largest_gain(compared: Mapping[str, Mapping[str, Gap]], metric: ObjectiveMetric) -> str:
-    """Name the largest gain by its mean, with the interval within its optimizer."""
-    each = [(metric.sign * gap.mean, column, row) for column, own in compared.items() for row, gap in own.items()]
-    gain, column, row = max(each, default=(0.0, "", ""))
-    if gain <= 0:
-        return "no optimizer gains by its mean"
-    gap = compared[column][row]
-    certain = "" if gap.is_told else ", not significant"
-    return f"the largest mean gain is that of {column} with {row.replace('_', ' ')}, {gap_text(gap, metric)}{certain}"
-
-
-def _told(own: Mapping[str, Gap], metric: ObjectiveMetric, sign: int) -> list[str]:
-    """Return the schedules that are significantly better than a constant rate; with a sign of -1, worse."""
-    return [name for name, gap in own.items() if gap.is_told and sign * metric.sign * gap.mean > 0]
+def _largest(compared: Compared, metric: ObjectiveMetric, *, gain: bool) -> str:
+    """Name the largest gain, or loss, by its mean, with its interval."""
+    sign, word = (metric.sign, "gain") if gain else (-metric.sign, "loss")
+    known = [(sign * each.mean, place) for place, each in compared.items() if each is not None]
+    largest, place = max(known, default=(0.0, ("", "")))
+    found = compared.get(place)
+    if largest <= 0 or found is None:
+        return f"no optimizer has a {word} by its mean"
+    certain = "" if found.is_significant else ", not significant"
+    return f"the largest mean {word} is that of {place[1]} with {place[0]}, {gap_text(found, metric)}{certain}"
 
 
 def _firsts(
-    grid: Mapping[Place, Cell],
-    columns: Sequence[str],
-    compared: Mapping[str, Mapping[str, Gap]],
-    metric: ObjectiveMetric,
+    grid: Mapping[Place, Cell], columns: Sequence[str], compared: Compared, metric: ObjectiveMetric
 ) -> list[str]:
     """Name each optimizer's first schedule, and those significantly different from a constant rate."""
     told = []
     for column in columns:
         own = [cell for (_, name), cell in grid.items() if name == column]
         best = best_first(own, metric, by=lambda cell: cell.mean)[0]
-        better, worse = (", ".join(_told(compared[column], metric, sign)) or "none" for sign in (1, -1))
+        judged = {row: greater(each, sign=metric.sign) for (row, name), each in compared.items() if name == column}
+        better, worse = (
+            ", ".join(row for row, verdict in judged.items() if verdict is word) or "none"
+            for word in (ClaimVerdict.HELD, ClaimVerdict.CONTRADICTED)
+        )
         told.append(
             f"{column}: {best.place[0]} is first by its mean with {mean_text(best, metric)}; significantly better "
-            f"than constant: {better}; significantly worse: {worse} (Holm within {column})."
+            f"than constant: {better}; significantly worse: {worse}."
         )
     return told
 
@@ -169,7 +150,7 @@ def _table(
     grid: Mapping[Place, Cell],
     rows: Sequence[str],
     columns: Sequence[str],
-    compared: Mapping[str, Mapping[str, Gap]],
+    compared: Compared,
     metric: ObjectiveMetric,
 ) -> Table:
     entries = by_study(material)
@@ -179,12 +160,12 @@ def _table(
             if (row, column) not in grid:
                 continue
             cell = grid[row, column]
-            gap = compared[column].get(row)
+            gap = compared.get((row, column))
             against = "-" if gap is None else gap_text(gap, metric)
             rate = rate_text(entries[cell.study.record.name])
-            found.append((f"{column}, {row.replace('_', ' ')}", mean_text(cell, metric), against, rate))
+            found.append((f"{column}, {row}", mean_text(cell, metric), against, rate))
     return Table(
-        caption="Each pair at its best rate. Intervals of differences are Holm's, within each optimizer.",
+        caption="Each pair at its best rate. Intervals of differences hold for all of them together (Holm).",
         header=(
             "optimizer, schedule",
             f"test {metric.spoken} [95 % interval]",

@@ -51,17 +51,28 @@ def tuning_figure(
         hover = f"best of %{{x:.0f}} trials<br>{metric.spoken} %{{y:{metric.hover_format}}}"
         lines.append(line(n, _finite(curve.median.value), name=label, style=look[label], hover=hover))
     most = max(curve.median.n.size for curve in curves.values())
-    # The first trials of a wide search are far away.
-    framed, notes = _framed(lines, metric, skipped=0.25)
+    axis, notes = _tuning_axis(lines, metric)
+    framed = None if axis.get("type") == "log" else axis.get("range")
     return Figure(
         name="tuning",
         title="Tuning curves",
         description=f"Median best validation {metric.spoken} of n random trials, with a 95 % band for all n at once.",
         traces=[*bands, *apart(lines)],
         x={**count_axis("random trials", most=most), "range": [1 - 0.02 * most, most + 0.02 * most]},
-        y={**_value_axis(metric), "range": framed},
+        y=axis,
         extra={"annotations": [*(notes or {}).get("annotations", ()), *_ties(lines, metric, framed)]},
     )
+
+
+def _tuning_axis(
+    lines: Sequence[Mapping[str, Any]], metric: ObjectiveMetric
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return the axis on which the best results can be told apart, and notes on lines outside of it."""
+    drawn = np.concatenate([np.asarray(each["y"], dtype=np.float64) for each in lines])
+    if is_better_as_log(drawn, metric):
+        return _value_axis(metric) | log_axis(drawn, pad=0.05), None
+    framed, notes = _framed(lines, metric, skipped=0.25)  # the first trials of a wide search are far away
+    return _value_axis(metric) | {"range": framed}, notes
 
 
 def _ties(

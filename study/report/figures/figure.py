@@ -237,4 +237,4 @@ def thinned(n: int) -> NDArray[np.int64]:
 def _axis(given: Mapping[str, Any]) -> dict[str, Any]:
     title = given.get("title")
     shown = {"title": {"text": title, "standoff": 8}} if title else {}
-    return {"automargin": True, "zeroline": False, **given, **shown}
+    return {"automargin": True, "zeroline": False, "exponentformat": "power", **given, **shown}

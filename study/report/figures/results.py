@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -89,6 +89,7 @@ def differences_figure(
     unit = 100.0 if metric.is_share else 1.0
     traces: list[dict[str, Any]] = []
     places: list[Floats] = []  # what should be seen of each row, with a tie
+    drawn: list[Floats] = []  # the difference under each seed
     for y, each in enumerate(reversed(ordered)):
         label = outcome.labels[each.other]
         mine, theirs, columns = outcome.pair_scores(verdict.candidate, each.other)
@@ -104,8 +105,8 @@ def differences_figure(
         with_ends = interval(each.mean * unit, low * unit, high * unit, y=y, style=look[label], name=label, text=text)
         traces += [seeds_trace, with_ends]
         places.append(np.concatenate([without_outliers(seeds), np.array([each.mean, low, high]) * unit]))
-    means = [each.mean for each in reversed(ordered)]
-    span, notes = _difference_frame(places, means, metric, unit=unit)
+        drawn.append(seeds / unit)
+    span, notes = _difference_frame(places, [each.mean for each in ordered[::-1]], drawn, metric, unit=unit)
     title = f"{'points' if metric.is_share else metric.confirmed_spoken} by which {outcome.candidate} is better"
     return Figure(
         name="differences",
@@ -121,13 +122,14 @@ def differences_figure(
 
 
 def _difference_frame(
-    places: Sequence[Floats], means: Sequence[float], metric: ObjectiveMetric, *, unit: float
+    places: Sequence[Floats], means: Sequence[float], drawn: Sequence[Floats], metric: ObjectiveMetric, *, unit: float
 ) -> tuple[list[float] | None, list[dict[str, Any]]]:
     """Return the range that shows the small differences, which matter most, and notes that name the others.
 
     Args:
         places: What should be seen of each row, from the bottom, in the unit of the axis.
-        means: The mean difference of each row.
+        means: The mean difference of each row, in the unit of the metric.
+        drawn: The difference under each seed of each row, in the unit of the metric.
         metric: The metric compared.
         unit: The unit of the axis over that of the metric.
     """
@@ -135,11 +137,37 @@ def _difference_frame(
     span = frame([*places, np.zeros(1)], size, others=np.concatenate(places))  # a tie is always seen
     if span is None:
         return None, []
-    return span, [
-        note(f"{metric.change(mean)} ▸", x=span[1], y=y + 0.2, right=True)
-        for y, mean in enumerate(means)
-        if mean * unit > span[1]
-    ]
+    low, high = span
+    notes = []
+    for y, (mean, seeds) in enumerate(zip(means, drawn, strict=True)):
+        known = seeds[np.isfinite(seeds)]
+        above, below = known[known * unit > high], known[known * unit < low]
+        text_of_mean = metric.change(mean) if mean * unit > high else ""
+        to_right = _beyond_told(text_of_mean, above, metric.change, is_all=above.size == known.size)
+        to_left = _beyond_told("", below, metric.change, is_all=False)  # the frame holds every mean on this side
+        if to_right:
+            notes.append(note(f"{', '.join(to_right)} ▸", x=high, y=y + 0.2, right=True))
+        if to_left:
+            notes.append(note(f"◂ {', '.join(to_left)}", x=low, y=y + 0.2))
+    return span, notes
+
+
+def _beyond_told(mean: str, seeds: Floats, text: Callable[[float], str], *, is_all: bool) -> list[str]:
+    """Return the words for the mean and the seeds of a row that lie beyond an edge, if any.
+
+    Args:
+        mean: The mean in words; empty: it lies inside.
+        seeds: The values of the seeds beyond the edge.
+        text: Returns a value in words.
+        is_all: Whether all seeds lie there, so that the mean tells enough of them.
+    """
+    of_seeds = f"{seeds.size} seed{'s' if seeds.size > 1 else ''}"
+    if mean and (is_all or not seeds.size):
+        return [f"{mean} ({of_seeds})"] if seeds.size else [mean]
+    if not seeds.size:
+        return []
+    ends = " to ".join(dict.fromkeys(text(float(end)) for end in (seeds.min(), seeds.max())))
+    return [*([mean] if mean else []), f"{of_seeds} {ends}"]
 
 
 def _scores(entry: Entry, metric: ObjectiveMetric) -> Floats:
@@ -160,14 +188,16 @@ def _outside(
         return []
     low, high = span
     beyond = scores[np.isfinite(scores) & ((scores < low) | (scores > high))]
-    of_seeds = f"{beyond.size} seed{'s' if beyond.size > 1 else ''}"
     has_mean = low <= row.tuned.estimate <= high
-    told = [] if has_mean else [f"mean {metric.text(row.tuned.estimate)} ({of_seeds})"]
+    n_finite = int(np.isfinite(scores).sum())
+    told = _beyond_told(
+        "" if has_mean else f"mean {metric.text(row.tuned.estimate)}",
+        beyond,
+        metric.text,
+        is_all=beyond.size == n_finite,
+    )
     if row.untuned is not None and math.isfinite(row.untuned.estimate) and not low <= row.untuned.estimate <= high:
         told.append(f"untuned {metric.text(row.untuned.estimate)}")
-    if beyond.size and has_mean:
-        ends = dict.fromkeys(metric.text(float(end)) for end in (beyond.min(), beyond.max()))
-        told.append(f"{of_seeds} {' to '.join(ends)}")
     if not told:
         return []
     # The frame holds the best value, so everything beyond is on the worse side.

@@ -9,7 +9,6 @@ from study.core.names import typed_command
 from study.core.number_text import short_number
 from study.report.comparison import Comparison
 from study.report.figures.hyperparameters import label_of
-from study.report.figures.style import Style
 from study.report.html.figure_table import text_columns
 from study.report.html.tables import is_measured, seconds_text
 from study.report.objective_metric import ObjectiveMetric
@@ -25,14 +24,16 @@ class TrialTableRow:
 
     Attributes:
         label: The entry's name.
-        style: Its style in the figures.
+        color: Its color in the figures.
+        marker: Plotly's name of its marker there.
         number: The trial's index, from 0.
         link: Address of its run in MLflow.
         cells: The other cells.
     """
 
     label: str
-    style: Style
+    color: str
+    marker: str
     number: int
     link: str
     cells: tuple[str, ...]
@@ -68,44 +69,49 @@ def trial_table(comparison: Comparison, *, link: str, most_rows: int = MOST_TRIA
         most_rows: Number of rows from which on trials are left out. Default 500.
     """
     metric = comparison.experiment.metric
-    found = trial_rows(comparison.entries, metric)
-    if not found:
+    if not (found := trial_rows(comparison.entries, metric)):
         return None
     shown = sorted(_best_of_each(found, metric, most_rows), key=lambda row: _key(row, metric))
     has_seeds = len({row.study for row in found}) > len({row.label for row in found})
     has_seconds = is_measured([row.seconds for row in shown])
     names = list(dict.fromkeys(name for row in shown for name in row.values))
+    score = f"validation {metric.spoken}"
     columns = (
         *(["study seed"] if has_seeds else []),
         "state",
-        f"validation {metric.spoken}",
+        score,
         *map(label_of, names),
         *(["seconds of training"] if has_seconds else []),
     )
+    looks = [comparison.look[row.label] for row in shown]
     rows = tuple(
         TrialTableRow(
             label=row.label,
-            style=comparison.look[row.label],
+            color=look.color,
+            marker=look.marker,
             number=row.number,
             link=link.format(row.run_id),
             cells=(
                 *([str(row.study_seed)] if has_seeds else []),
-                row.state,
-                "" if row.score is None else metric.text(row.score),
-                *(short_number(row.values.get(name, "")) for name in names),
+                *_cells(row, metric, names),
                 *([seconds_text(row.seconds)] if has_seconds else []),
             ),
         )
-        for row in shown
+        for row, look in zip(shown, looks, strict=True)
     )
     return TrialTable(
         note=_note(comparison, n_shown=len(shown), n=len(found)),
         columns=columns,
         texts=text_columns([row.cells for row in rows]),
-        sorted_by=columns.index(f"validation {metric.spoken}"),
+        sorted_by=columns.index(score),
         order="descending" if metric.direction == "maximize" else "ascending",
         rows=rows,
     )
+
+
+def _cells(row: TrialRow, metric: ObjectiveMetric, names: Sequence[str]) -> list[str]:
+    score = "" if row.score is None else metric.text(row.score)
+    return [row.state, score, *(short_number(row.values.get(name, "")) for name in names)]
 
 
 def _key(row: TrialRow, metric: ObjectiveMetric) -> tuple[bool, float, str, int, int]:

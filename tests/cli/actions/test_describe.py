@@ -14,11 +14,12 @@ from tests.report.conftest import no_histories, study_of
 def note(monkeypatch):
     """Describe an experiment of studies, and return what MLflow would get."""
 
-    def described(*studies):
+    def described(*studies, read_histories=lambda *_: {}):
         kept = []
+        monkeypatch.setattr(describe, "read_histories", lambda _, *given, **__: read_histories(*given))
         monkeypatch.setattr(describe, "write_note", lambda *given, **_: not kept.append(given[-1]))
         digests = dict.fromkeys((study.run_id for study in studies), "digest")
-        experiment = gather("tiny-mlp", studies, digests=digests, read_histories=no_histories)
+        experiment = gather("tiny-mlp", studies, digests=digests, read_histories=lambda *_: {})
         assert describe.describe("sqlite:///nowhere", experiment)
         return kept[0]
 
@@ -65,6 +66,26 @@ def test_axes_show_the_differences_and_one_that_failed_does_not_hide_them(note):
     assert 0.96 < high < 1.0
     far = study_of("rmsprop", CLOSE, validation=0.1)
     assert note(*close, far).ranges["ends"] == (low, high)
+
+
+def test_the_axis_of_the_curves_shows_their_beginnings(note):
+    close = [study_of(name, CLOSE, validation=value) for name, value in (("adam", 0.8), ("sgd", 0.82), ("lion", 0.81))]
+    low, high = note(*close, read_histories=no_histories).ranges["ends"]  # the curves begin at 0.4
+    assert 0.3 < low < 0.4
+    assert 0.82 < high < 0.9
+    far = study_of("rmsprop", CLOSE, validation=0.1)
+    assert note(*close, far, read_histories=no_histories).ranges["ends"] == (low, high)
+
+
+def test_a_study_of_an_earlier_version_gets_what_the_table_of_studies_sorts_by(note):
+    old, new = study_of("adam", CLOSE, validation=0.7), study_of("sgd", CLOSE, metrics={"chosen_by": 0.8})
+    running = study_of("lion", CLOSE, status="RUNNING")
+    lacking = note(old, new, running).lacking
+    assert lacking.keys() == {"adam-study"}
+    tags, metrics = lacking["adam-study"]
+    assert tags["test"] == "0.910 ± 0.025"
+    assert tags["validation"].startswith("0.7 ± ")
+    assert metrics == {"chosen_by": pytest.approx(0.7)}
 
 
 @pytest.mark.parametrize("values", [(), (0.5,), (0.5, 0.5), (math.nan, 0.5), (math.inf, 0.5, 0.5)])

@@ -116,6 +116,16 @@ def test_a_fault_keeps_the_last_page_and_says_so_until_it_is_mended(store, page,
     assert (mended.text, mended.fault) == ("two", "")
 
 
+def test_a_store_that_comes_back_as_it_was_ends_the_fault(store, page):
+    first, stamp = page.look(), store.stamp
+    store.error = StoreError("there is no store")
+    store.change("gone")
+    assert look_again(page).fault
+    store.text, store.stamp, store.error = "one", stamp, None
+    found = look_again(page)
+    assert (found.fault, found.version) == ("", first.version)
+
+
 def test_the_first_page_says_at_once_why_there_is_none(store):
     store.error = StoreError("it cannot be read")
     with pytest.raises(StoreError, match="it cannot be read"):

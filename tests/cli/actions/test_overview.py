@@ -59,7 +59,7 @@ def test_the_table_shows_divergence_and_no_interval_of_two_seeds(monkeypatch, ca
         ("RUNNING", {"s": True}, "running"),
         ("RUNNING", {"s": False}, "abandoned"),
         ("RUNNING", {}, "running"),  # its search is not known here
-        ("KILLED", {"s": False}, "killed"),
+        ("KILLED", {"s": False}, "stopped"),
     ],
 )
 def test_a_study_that_no_living_worker_has_open_is_abandoned(monkeypatch, capsys, status, has_worker, shown):

@@ -77,6 +77,26 @@ def test_a_tuning_curve_outside_of_the_frame_is_named(make_study, make_experimen
     assert note["y"] == figure.y["range"][0]
 
 
+def test_best_losses_over_many_decades_are_all_seen_in_logarithms(make_study, make_experiment):
+    study = make_study("adam", [1e-4] * 3, trials=tuple(10.0 ** -np.arange(10)))
+    experiment = make_experiment(study)
+    loss = replace(experiment.metric, name="val_loss", is_share=False, direction="minimize")
+    figure = compare(replace(experiment, metric=loss)).figures["tuning"]
+    assert figure.y["type"] == "log"
+    low, high = 10.0 ** np.asarray(figure.y["range"])
+    (curve,) = [np.asarray(trace["y"]) for trace in figure.traces if trace["mode"] == "lines+markers"]
+    assert np.all((curve >= low) & (curve <= high))
+
+
+def test_without_a_completed_trial_there_is_no_tuning_curve(make_study, make_experiment, make_run):
+    diverged = tuple(make_run("adam", "trial", n, float("nan"), state="diverged") for n in range(6))
+    none = make_study("adam", [], trials=[0.1] * 6)
+    some = make_study("sgd", [0.8] * 3)
+    none = replace(none, trials=diverged)
+    assert "tuning" not in compare(make_experiment(none)).figures
+    assert set(compare(make_experiment(none, some)).tuning) == {"adam", "sgd"}
+
+
 def test_a_band_is_filled_only_where_the_trials_limit_both_sides(make_study, make_experiment):
     trials = tuple(np.random.default_rng(0).uniform(0.5, 0.9, 64))
     found = compare(make_experiment(make_study("adam", [0.9] * 3, trials=trials)))

@@ -72,9 +72,38 @@ def test_a_large_difference_does_not_hide_the_small_ones_and_is_named(make_study
     figure = compare(make_experiment(*studies)).figures["differences"]
     low, high = figure.x["range"]
     assert low < 0 < high < 10
-    assert notes_of(figure) == ["+65.00\u00a0points ▸"]
+    assert notes_of(figure) == ["+65.00\u00a0points (5 seeds) ▸"]
     sgd = [trace for trace in figure.traces if trace["name"] == "sgd" and "error_x" in trace]
     assert sgd[0]["x"] == [pytest.approx(65.0)]
+
+
+def test_one_seed_far_away_is_named_in_both_figures_apart_from_the_mean(make_study, make_experiment):
+    luck = 0.0002 * np.arange(10)
+    lucky = [*(0.995 - luck[:9]), 0.1]
+    studies = [
+        make_study("adam", list(0.999 - luck), validation=0.999),
+        make_study("nadam", list(0.998 - luck[::-1]), validation=0.998),
+        make_study("sgd", lucky, validation=0.99),
+    ]
+    found = compare(make_experiment(*studies))
+    mean = f"{100 * np.mean(lucky):.2f}\u00a0%"
+    assert notes_of(found.figures["results"]) == [f"◂ mean {mean}, 1 seed 10.00\u00a0%"]
+    assert found.figures["differences"].x["range"][1] < 80
+    far = 100 * (0.999 - luck[9] - 0.1)
+    assert [text for text in notes_of(found.figures["differences"]) if f"1 seed +{far:.2f}\u00a0points ▸" in text]
+
+
+def test_one_seed_far_on_the_better_side_of_a_tie_is_named_on_the_left(make_study, make_experiment):
+    luck = 0.0002 * np.arange(10)
+    studies = [
+        make_study("adam", [*(0.999 - luck[:9]), 0.1], validation=0.9995),
+        make_study("nadam", list(0.998 - luck[::-1]), validation=0.998),
+    ]
+    figure = compare(make_experiment(*studies)).figures["differences"]
+    (sgd,) = [np.asarray(trace["x"]) for trace in figure.traces if "error_x" not in trace]
+    seen = (sgd >= figure.x["range"][0]) & (sgd <= figure.x["range"][1])
+    told = [text for text in notes_of(figure) if text.startswith("◂ 1 seed \u221289")]
+    assert bool(told) != bool(seen.all())
 
 
 def test_the_legend_says_what_each_mark_means(make_study, make_experiment):
