@@ -60,10 +60,11 @@ def test_on_a_phone_the_answer_is_folded_and_no_mark_is_torn_from_its_name(brows
     assert browser.ask("document.querySelector('.answer .sentence').offsetHeight") > 0
     assert not browser.ask("document.querySelector('details.more').open")
     assert browser.ask("document.querySelector('.plot').getBoundingClientRect().top + scrollY") < 1100
-    torn = """[...document.querySelectorAll('.name')].filter(name => {
+    torn = """[...document.querySelectorAll('.lead')].filter(name => {
       const mark = name.querySelector('svg').getBoundingClientRect(), line = name.getClientRects()[0];
       return mark.bottom < line.top || mark.top > line.bottom || mark.left < line.left - 1;
     }).length"""
+    assert browser.ask("document.querySelectorAll('.lead').length") >= 8
     assert browser.ask(torn) == 0
     browser.open(page, width=1280, dark=False)
     assert browser.ask("document.querySelector('details.more').open")

@@ -48,7 +48,7 @@ def test_seconds_too_few_to_compare_are_not_listed_and_marks_are_those_of_figure
     assert told[first.label] == "< 1"
     assert {told[entry.label] for entry in others} == {"2"}
     look = compare(planted).look
-    assert {row.label: row.style for row in mixed.rows} == look
+    assert {row.label: row.marker for row in mixed.rows} == {label: style.marker for label, style in look.items()}
 
 
 def test_trials_without_a_result_come_last_and_say_why(make_study, make_experiment):
