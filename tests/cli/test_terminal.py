@@ -141,7 +141,7 @@ def test_ctrl_c_leaves_a_clean_screen_that_says_how_to_go_on(tmp_path, on_screen
     shown = command.screens[-1]
     command.press_control_c()
     assert command.end() == 1
-    assert re.search(r"digits-mlp/momentum-\S+\n  search         [━╸]*─+  \d+ of 400 trials\n", shown)
+    assert re.search(r"digits-mlp/momentum-\S+\n  search +[━╸]*─+  \d+ of 400 trials\n", shown)
     lines = [line for line in command.text.splitlines() if line]
     assert lines[-2:] == [
         "stopping: writing finished results; press Ctrl-C again to stop immediately.",
