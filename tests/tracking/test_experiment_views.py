@@ -101,5 +101,5 @@ def test_searched_keys_have_columns_and_stand_in_the_tags_of_the_best(open_track
     assert trial.data.tags["point"] == "learning_rate=0.1 model.dropout=0.125 model.hidden=[64, 64]"
     assert (trial.data.params["model.dropout"], trial.data.params["model.hidden"]) == ("0.125", "[64, 64]")
     assert study.data.tags["best"] == "learning_rate=0.1 model.dropout=0.125 model.hidden=[64, 64]"
-    assert study.data.metrics["best/model.dropout"] == 0.125
+    assert study.data.metrics["point/model.dropout"] == 0.125
     assert study.data.params["model.hidden"] == "[8, 4]"
