@@ -22,8 +22,8 @@ _ALWAYS = ("complete", "diverged")
 CHOSEN_BY = "chosen_by"
 # Parts of a mean with its interval, in the names of metrics: `mean_test_accuracy`.
 _PARTS = ("mean", "low", "high")
-# Before the names of the best point's values. MLflow draws them in a section of their own, below the search.
-_BEST = "best/"
+# Before the names of the best point's values. MLflow draws them in a section of their own, and sorts sections by name.
+_POINT = "point/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +195,7 @@ def study_metrics(
         metrics["best_trial_number"] = best
         for argument, text in chosen.hyperparameters.items():
             with contextlib.suppress(ValueError):  # an argument that is not a number is only in the tag `best`
-                metrics[f"{_BEST}{argument}"] = float(text)
+                metrics[f"{_POINT}{argument}"] = float(text)
     for name, tested in tests.items():
         metrics |= {f"mean_{name}": tested.mean, f"low_{name}": tested.low, f"high_{name}": tested.high}
         metrics["n_confirmations_diverged"] = tested.n_diverged
@@ -212,7 +212,7 @@ def _earlier(metrics: Mapping[str, float], summary: StudySummary, best: int | No
     """Return the metrics of a study's run under the names of earlier versions, and counts of states that none has."""
     parts = [(name.partition("_"), value) for name, value in metrics.items()]
     found = {f"{metric}_{part}": value for (part, _, metric), value in parts if part in _PARTS}
-    found |= {name.replace("/", "_", 1): value for name, value in metrics.items() if name.startswith(_BEST)}
+    found |= {name.replace(_POINT, "best_", 1): value for name, value in metrics.items() if name.startswith(_POINT)}
     chosen = summary.outcomes[best].metrics if best is not None and best in summary.outcomes else {}
     found |= {name: chosen[name] for name in ("objective", f"best_{summary.objective}") if name in chosen}
     return found | {name: 0 for state in _STATES if (name := f"n_{state}") not in metrics}

@@ -40,6 +40,20 @@ def test_an_experiment_of_an_earlier_version_has_links_to_what_it_has(open_track
         assert kept == {"the table of runs": f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning"}
 
 
+def test_the_curves_are_those_of_the_first_five_tuned_confirmations(open_tracker, make_config, record):
+    config = make_config()
+    with open_tracker(config) as tracker:
+        client, experiment_id = MlflowClient(config.stores.tracking_uri), tracker.experiment_id
+        for number in (0, 4, 5, 9, 10):
+            record(tracker, "best", number)
+        record(tracker, "default", 0)
+        tracker.flush()
+        state = json.loads(client.get_experiment(experiment_id).tags["mlflow.sharedViewState.curves"])
+        shown = client.search_runs([experiment_id], state["searchFilter"])
+    assert {run.info.run_name for run in shown} == {"adam best 0", "adam best 4"}
+    assert state["groupBy"] is None
+
+
 def test_without_confirmations_the_studies_are_sorted_by_their_best_trials(open_tracker, make_config):
     config = make_config()
     config = replace(config, budget=replace(config.budget, n_confirmations=0))
@@ -101,5 +115,5 @@ def test_searched_keys_have_columns_and_stand_in_the_tags_of_the_best(open_track
     assert trial.data.tags["point"] == "learning_rate=0.1 model.dropout=0.125 model.hidden=[64, 64]"
     assert (trial.data.params["model.dropout"], trial.data.params["model.hidden"]) == ("0.125", "[64, 64]")
     assert study.data.tags["best"] == "learning_rate=0.1 model.dropout=0.125 model.hidden=[64, 64]"
-    assert study.data.metrics["best/model.dropout"] == 0.125
+    assert study.data.metrics["point/model.dropout"] == 0.125
     assert study.data.params["model.hidden"] == "[8, 4]"

@@ -86,7 +86,7 @@ def test_metrics_and_counts_that_an_earlier_version_began_stay_current():
     summary = StudySummary(config, {0: best})
     new = study_metrics(summary, best=0, tests=tests)
     assert not {"objective", "test_accuracy_mean", "n_failed", "best_learning_rate"} & new.keys()
-    assert new["best/learning_rate"] == 0.1
+    assert new["point/learning_rate"] == 0.1
     earlier = {"objective": 0.9, "best_val_accuracy": 0.95, "test_accuracy_mean": 0.8, "test_accuracy_low": 0.7}
     earlier |= {"test_accuracy_high": 0.9, "n_failed": 0, "best_learning_rate": 0.1}
     assert study_metrics(summary, best=0, tests=tests, stored=earlier.keys()) == new | earlier

@@ -73,7 +73,7 @@ def test_the_studys_run_holds_the_schema(make_config, open_tracker, record, data
         "best_so_far": 0.8,
         "objective_of_trial": 0.8,
         "best_trial_number": 1,
-        "best/learning_rate": 0.2,
+        "point/learning_rate": 0.2,
         "mean_test_accuracy": 0.65,
         "low_test_accuracy": 0.6,
         "high_test_accuracy": 0.7,
