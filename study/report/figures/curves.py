@@ -67,7 +67,7 @@ def tuning_figure(
 def _tuning_axis(
     lines: Sequence[Mapping[str, Any]], metric: ObjectiveMetric
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Return the axis on which the best results can be told apart, and notes on lines outside of it."""
+    """Return the axis on which the best results differ visibly, and notes on lines outside of it."""
     drawn = np.concatenate([np.asarray(each["y"], dtype=np.float64) for each in lines])
     if is_better_as_log(drawn, metric):
         return _value_axis(metric) | log_axis(drawn, pad=0.05), None
