@@ -45,12 +45,13 @@ A study is one choice of each group, and the keys of that choice:
 ```
 study run model=mlp optimizer=adam                                  # a choice of each group
 study run model=mlp optimizer=adam optimizer.beta_1=0.8             # a key
-study run model=mlp optimizer=adam model.dropout='interval(0,0.5)'   # a key to search
+study run model=mlp optimizer=adam model.dropout='interval(0,0.5)'  # a key to search
 ```
 
 Any key can be set so, and [searched](../search_anything.md). An unknown key is refused. `study run --cfg job` prints
-the whole config of a command, and `study run --info config` the files that it comes from. A file `conf/GROUP/NAME.yaml`
-in your own folder [adds a choice](../extending.md). `make reference` writes these pages from `conf/` and from docstrings.
+the whole config of a command, and `study run --info config` the files that it comes from. A file
+`conf/GROUP/NAME.yaml` in your own folder [adds a choice](../extending.md). `make reference` writes these pages from
+`conf/` and from docstrings.
 
 ## Groups
 

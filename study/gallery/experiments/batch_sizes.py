@@ -211,7 +211,8 @@ def _firsts_told(material: Material, own: Mapping[str, Entry]) -> str:
         times = {batch: _first(material, own[batch], axis, level) for batch in reached}
         first = min(times, key=lambda batch: times[batch])
         or_before = " or before" if times[first] == _earliest(material, own[first], axis) else ""
-        firsts.append(f"by {words.split(' ')[0]} {_NAMES[first]} ({_short(times[first])}{or_before})")
+        at = _duration(times[first]) if axis == "seconds" else _short(times[first])
+        firsts.append(f"by {words.split(' ')[0]} {_NAMES[first]} ({at}{or_before})")
     return f"A loss of {_short(level)} is reached first {listed(firsts)}, by the medians over seeds."
 
 
@@ -253,6 +254,11 @@ def _ratio(logarithm: float) -> str:
 def _short(value: float) -> str:
     """Return a number with three digits, without an exponent as long as it is readable."""
     return f"{float(f'{value:.3g}'):g}"
+
+
+def _duration(seconds: float) -> str:
+    """Return a time with its unit."""
+    return f"{_short(1e3 * seconds)} ms" if seconds < 1 else f"{_short(seconds)} s"
 
 
 def _final(material: Material, entry: Entry) -> float:

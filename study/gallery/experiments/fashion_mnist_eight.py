@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from study.gallery.analysis.rankings import (
 )
 from study.gallery.analysis.run_scores import interval_text
 from study.gallery.analysis.verdicts import in_short
-from study.gallery.figures.loss_curves import Curve, loss_curves, stacked, step_losses
+from study.gallery.figures.loss_curves import Curve, loss_panels, stacked, step_losses
 from study.gallery.figures.ranks import rankings_picture
 from study.report.figures.style import styles
 from study.report.objective_metric import ObjectiveMetric
@@ -75,18 +74,24 @@ def show(material: Material) -> PageContents:
 def _validation(
     material: Material, shared: Mapping[str, Entry], tuned: Mapping[str, Entry], metric: ObjectiveMetric
 ) -> Picture:
-    """Draw the validation metric after each epoch: dashed at the shared rate, solid at the tuned one."""
-    curves = []
-    for entries, dash, told in ((shared, "dash", _SHARED), (tuned, "solid", _TUNED)):
-        for optimizer, entry in entries.items():
-            values = stacked([material.history(run, metric.name) for run in entry.tuned])
-            look = replace(styles([optimizer])[0], dash=dash)
-            curves.append(Curve(label=f"{optimizer}, {told}", values=values, style=look))
+    """Draw the validation metric after each epoch: at the shared rate on the left, tuned on the right."""
+    names = list(dict.fromkeys((*shared, *tuned)))
+    looks = dict(zip(names, styles(names), strict=True))
+    panels = {}
+    for told, entries in (("at the shared rate", shared), ("tuned", tuned)):
+        panels[told] = [
+            Curve(
+                label=optimizer,
+                values=stacked([material.history(run, metric.name) for run in entry.tuned]),
+                style=looks[optimizer],
+            )
+            for optimizer, entry in entries.items()
+        ]
     caption = (
-        f"{metric.name} after each epoch, the median over seeds: dashed at the shared rate, solid tuned. A band is "
-        "drawn between the quartiles."
+        f"{metric.name} after each epoch, the median over seeds: on the left at the shared rate, on the right tuned. "
+        "A band is drawn between the quartiles."
     )
-    data = loss_curves(curves, y=metric.name, log=not metric.is_share, height=4.6)
+    data = loss_panels(panels, y=metric.name)
     return Picture(name="validation", caption=caption, data=data, suffix="svg")
 
 

@@ -8,20 +8,25 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from study.core.names import shortened
-from study.gallery.figures.drawing import INK, LETTERS, SMALL_LETTERS, WIDTH, new_figure, tidy, to_svg
+from study.gallery.figures.drawing import INK, LETTERS, SMALL_LETTERS, SOFT, WIDTH, new_figure, tidy, to_svg
 
-# Sizes in inches: a cell, the names of the rows, and a letter.
-_CELL_HEIGHT, _CELL_WIDTH, _LEFT, _LETTER = 0.36, 1.06, 1.2, 0.075
+Floats = NDArray[np.float64]
+# Sizes in inches: a cell, the names of the rows, a letter, and the color bar.
+_CELL_HEIGHT, _CELL_WIDTH, _LEFT, _LETTER, _BAR = 0.36, 1.06, 1.2, 0.075, 0.9
 _LONGEST_NAME = 30
 _COLOR_MAP = colormaps["viridis"]
 # Colors that a dark page does not exchange: they lie on the cells' own.
 _BAD, _PALE, _DARK = "#d9d9d9", "#fafafa", "#101214"
 # Share of the color map's range from which on it is light enough for black letters.
 _LIGHT_FROM = 0.6
+# Colors of the bar.
+_STEPS = 32
 
 
 def heat_map(
@@ -35,7 +40,9 @@ def heat_map(
     lower_is_better: bool = True,
     number: str = "{:.3g}",
 ) -> bytes:
-    """Draw a heat map as SVG. A frame marks the best cell, the darkest; a gray cell says why it has no finite value.
+    """Draw a heat map as SVG, with a color bar at the right.
+
+    A frame marks the best cell, the darkest. A gray cell says why it has no finite value.
 
     Args:
         values: One for each cell, shape (n_rows, n_columns); infinite if it diverged, NaN if it was not run.
@@ -49,9 +56,9 @@ def heat_map(
     """
     cells = np.asarray(values, dtype=np.float64)
     beside = None if spread is None else np.asarray(spread, dtype=np.float64)
-    width = max(WIDTH, _LEFT + _CELL_WIDTH * len(columns))
+    width = max(WIDTH, _LEFT + _CELL_WIDTH * len(columns) + _BAR)
     longest = min(_LONGEST_NAME, max(map(len, columns), default=0)) * _LETTER
-    fits = longest <= (width - _LEFT) / max(len(columns), 1)
+    fits = longest <= (width - _LEFT - _BAR) / max(len(columns), 1)
     figure = new_figure(height=1.1 + _CELL_HEIGHT * len(rows) + (0 if fits else longest / 2), width=width)
     axes = figure.add_subplot()
     finite = np.where(np.isfinite(cells), cells, np.nan)
@@ -67,6 +74,7 @@ def heat_map(
     if np.any(np.isfinite(cells)):
         best = np.unravel_index(np.nanargmin(finite) if lower_is_better else np.nanargmax(finite), cells.shape)
         axes.add_patch(_frame(int(best[0]), int(best[1])))
+        _color_bar(axes, finite, (low, high), label, lower_is_better=lower_is_better)
     slant: dict[str, Any] = {} if fits else {"rotation": 25, "ha": "left"}
     axes.set_xticks(range(len(columns)), [shortened(name, longest=_LONGEST_NAME) for name in columns], **slant)
     axes.set_yticks(range(len(rows)), [shortened(name, longest=_LONGEST_NAME) for name in rows])
@@ -87,7 +95,20 @@ def _draw_cell(axes: Axes, place: tuple[int, int], text: str, *, depth: float) -
     axes.text(column, row, text, ha="center", va="center", fontsize=SMALL_LETTERS, color=letters)
 
 
-def _limits(cells: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[float, float]:
+def _color_bar(axes: Axes, finite: Floats, limits: tuple[float, float], label: str, *, lower_is_better: bool) -> None:
+    """Draw the colors beside the cells; an end has a point if cells beyond it have its color."""
+    low, high = limits
+    colors = (_COLOR_MAP if lower_is_better else _COLOR_MAP.reversed()).resampled(_STEPS)
+    beyond = bool(np.nanmin(finite) < low), bool(np.nanmax(finite) > high)
+    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[beyond]
+    mappable = ScalarMappable(norm=Normalize(low, high), cmap=colors)
+    bar = axes.figure.colorbar(mappable, ax=axes, extend=extend, aspect=18, pad=0.02, label=label)
+    bar.outline.set_visible(False)
+    bar.ax.yaxis.label.set(color=SOFT, fontsize=SMALL_LETTERS)
+    bar.ax.tick_params(labelsize=SMALL_LETTERS, labelcolor=SOFT, color=SOFT)
+
+
+def _limits(cells: Floats) -> tuple[float, float]:
     """Return the limits of the color scale; a few extreme values must not make all other values look the same."""
     finite = cells[np.isfinite(cells)]
     if not finite.size:

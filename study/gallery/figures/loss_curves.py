@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -58,26 +59,28 @@ def loss_curves(
     """
     figure = new_figure(height=height)
     axes = figure.add_subplot()
-    looks = styles([curve.label.split("-")[0] for curve in curves])
-    lowest, highest = np.inf, -np.inf
-    for curve, look in zip(curves, looks, strict=True):
-        at, (low, middle, high) = _band(curve, window)
-        style = curve.style or look
-        axes.fill_between(at, low, high, color=style.color, alpha=0.16, linewidth=0)
-        marker = "o" if len(at) <= 12 else None
-        axes.plot(at, middle, color=style.color, ls=DASHES[style.dash], lw=2, marker=marker, ms=4, label=curve.label)
-        lowest = min(lowest, float(np.nanmin(low, initial=np.inf)))
-        highest = max(highest, float(np.nanmax(high, initial=-np.inf)))
+    lowest, highest = _draw(axes, curves, window=window)
     if log and 0 < lowest < np.inf:
         log_axis(axes, "y", lowest, highest)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # epochs and steps are counted
-    axes.margins(x=0.01)
-    if not np.isfinite(highest):
-        axes.text(0.5, 0.5, "no values were recorded", transform=axes.transAxes, ha="center", fontsize=LETTERS)
-    elif (at := np.unique(np.concatenate([line.get_xdata() for line in axes.lines]))).size == 1:
-        axes.set_xlim(at[0] - 0.5, at[0] + 0.5)
     tidy(axes, x=x, y=y)
     legend(figure, axes, title=title)
+    return to_svg(figure)
+
+
+def loss_panels(panels: Mapping[str, Sequence[Curve]], *, x: str = "epoch", y: str = "training loss") -> bytes:
+    """Draw the same lines in several settings as SVG: a panel for each, side by side, with one vertical axis.
+
+    Args:
+        panels: The lines of each panel, by its title; the same label has the same style in all of them.
+        x: Label of the horizontal axes. Default `epoch`.
+        y: Label of the vertical axis. Default `training loss`.
+    """
+    figure = new_figure(height=4.2)
+    sides = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for index, (axes, (title, curves)) in enumerate(zip(sides, panels.items(), strict=True)):
+        _draw(axes, curves)
+        tidy(axes, title=title, x=x, y="" if index else y)
+    legend(figure, max(sides, key=lambda axes: len(axes.lines)))
     return to_svg(figure)
 
 
@@ -143,6 +146,27 @@ def smoothed(values: ArrayLike, window: int) -> Floats:
     padded = np.pad(given, [(0, 0)] * (given.ndim - 1) + [(half, half)], mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=-1)
     return np.asarray(windows @ (weights / weights.sum()))
+
+
+def _draw(axes: Any, curves: Sequence[Curve], *, window: int = 1) -> tuple[float, float]:
+    """Draw lines with their bands, and return the lowest and the highest value of all bands."""
+    looks = styles([curve.label.split("-")[0] for curve in curves])
+    lowest, highest = np.inf, -np.inf
+    for curve, look in zip(curves, looks, strict=True):
+        at, (low, middle, high) = _band(curve, window)
+        style = curve.style or look
+        axes.fill_between(at, low, high, color=style.color, alpha=0.16, linewidth=0)
+        marker = "o" if len(at) <= 12 else None
+        axes.plot(at, middle, color=style.color, ls=DASHES[style.dash], lw=2, marker=marker, ms=4, label=curve.label)
+        lowest = min(lowest, float(np.nanmin(low, initial=np.inf)))
+        highest = max(highest, float(np.nanmax(high, initial=-np.inf)))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # epochs and steps are counted
+    axes.margins(x=0.01)
+    if not np.isfinite(highest):
+        axes.text(0.5, 0.5, "no values were recorded", transform=axes.transAxes, ha="center", fontsize=LETTERS)
+    elif (at := np.unique(np.concatenate([line.get_xdata() for line in axes.lines]))).size == 1:
+        axes.set_xlim(at[0] - 0.5, at[0] + 0.5)
+    return lowest, highest
 
 
 def _band(curve: Curve, window: int) -> tuple[Floats, tuple[Floats, Floats, Floats]]:

@@ -17,7 +17,7 @@ from study.gallery.figures.drawing import (
     to_svg,
 )
 from study.gallery.figures.heat_map import heat_map
-from study.gallery.figures.loss_curves import Curve, loss_curves, smoothed, stacked
+from study.gallery.figures.loss_curves import Curve, loss_curves, loss_panels, smoothed, stacked
 
 
 def test_smoothing_keeps_constants_and_lines_and_takes_noise_away():
@@ -59,6 +59,28 @@ def test_a_heat_map_writes_its_values_and_says_what_diverged_and_what_was_not_ru
     text = drawn.decode()
     for told in ("0.1 ± 0.05", "diverged", "not run", "0.4 ± 0.05"):
         assert f">{told}</text>" in text
+
+
+def test_a_heat_map_has_a_bar_of_its_colors_with_the_best_value_in_the_darkest():
+    for lower_is_better in (True, False):
+        drawn = heat_map(
+            [[0.0, 1.0]] * 4, rows=list("abcd"), columns=["x", "y"], label="error", lower_is_better=lower_is_better
+        ).decode()
+        cells = re.findall(r'style="fill: (#\w{6})"', drawn)
+        assert len(set(cells)) > 30  # the steps of the bar
+        assert len(re.findall(">error</text>", drawn)) == 2  # the title, and the name of the bar
+        assert ">0.6</text>" in drawn  # a label of the bar: no cell has this value
+    everywhere = heat_map([[2.0, 2.0]], rows=["a"], columns=["x", "y"], label="error")
+    assert b"</svg>" in everywhere
+    nowhere = heat_map([[np.inf, np.nan]], rows=["a"], columns=["x", "y"], label="error").decode()
+    assert nowhere.count(">error</text>") == 1
+
+
+def test_the_same_lines_in_two_settings_have_one_legend():
+    curves = [Curve(label=name, values=np.array([[1.0, 2.0, 3.0]])) for name in ("sgd", "adam")]
+    drawn = loss_panels({"shared": curves, "tuned": curves[:1], "none": []}).decode()
+    for told in ("shared", "tuned", "none", "sgd", "adam", "no values were recorded"):
+        assert drawn.count(f">{told}</text>") == 1, told
 
 
 def test_paths_keep_two_digits_and_all_else_stays():
