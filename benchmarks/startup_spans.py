@@ -82,7 +82,7 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "closing": (
         "study.cli.actions.overview:show_studies",
-        *(f"study.cli.actions.{name}" for name in ("end_of_run:tell_end", "gallery:page_after_run")),
+        *(f"study.cli.actions.{name}" for name in ("end_of_run:show_end", "gallery:page_after_run")),
     ),
 }
 CONTEXTS = ("study.search.ask_tell:open_search", "study.tracking.study_tracker:open_study")

@@ -5,6 +5,7 @@ python -m benchmarks.site.check SITE
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from collections.abc import Iterator
@@ -42,7 +43,9 @@ class _Found(HTMLParser):
 
 def main() -> int:
     """Print the faults of a site; the status is 1 if there is any."""
-    site = Path(sys.argv[1]).resolve()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("site", type=Path, metavar="SITE")
+    site = parser.parse_args().site.resolve()
     pages = sorted(site.rglob("*.html"))
     faults = [f"{page.relative_to(site)}: {fault}" for page in pages for fault in page_faults(page, site)]
     faults += [f"{path.relative_to(site)}: {fault}" for path in site.rglob("*.css") for fault in style_faults(path)]

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from study.cli import ui
+from study.cli.actions import ui_server
 
 PASSWORD = "hunter2"
 
@@ -47,14 +48,16 @@ def test_what_a_config_may_not_name_is_refused(here, tmp_path, word):
 @pytest.mark.parametrize(("words", "host"), [((), "127.0.0.1"), (("--host", "0.0.0.0"), "0.0.0.0")])
 def test_the_ui_is_for_this_machine_alone_unless_told_otherwise(tmp_path, empty_store, monkeypatch, words, host):
     called = []
-    server = contextlib.nullcontext(SimpleNamespace(wait=lambda: 0))
+    server = contextlib.nullcontext(SimpleNamespace(wait=lambda: 0, stdout=()))
     monkeypatch.setattr(subprocess, "Popen", lambda command, env, **_: called.append((command, env)) or server)
-    monkeypatch.setattr(ui, "_end", called[:0].append)
+    monkeypatch.setattr(ui_server, "_end", called[:0].append)
+    monkeypatch.setattr(ui_server, "_wait_until_ready", lambda *_, **__: None)
     uri = f"sqlite:///{empty_store}"
-    assert ui.main(["--folder", str(tmp_path), "--tracking-uri", uri, *words]) == 0
+    assert ui.main(["--port", "5993", "--folder", str(tmp_path), "--tracking-uri", uri, *words]) == 0
     ((command, environment),) = called
     assert command[command.index("--host") + 1] == host
     # Every user of the machine can read a command line, with the password that an address may hold.
     assert uri not in command
     safe = {"PYTHONSAFEPATH": "1", "UVICORN_APP_DIR": os.devnull, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    assert environment == {**os.environ, "MLFLOW_BACKEND_STORE_URI": uri, **safe}
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true"}
+    assert environment == {**quiet, **os.environ, "MLFLOW_BACKEND_STORE_URI": uri, **safe}

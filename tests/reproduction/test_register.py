@@ -11,6 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from study.core.errors import StudyError
 from study.core.trainer_interface import Trial, TrialResult
+from study.report.studies import point_of
 from study.reproduction.export import export
 from study.reproduction.recorded_run import find_recorded_run
 from study.reproduction.register import UnfinishedStudyError, register
@@ -55,12 +56,7 @@ def keep(config, run_id, number, *, kind="best"):
     run = client.get_run(run_id)
     (study,) = read_studies(config.stores.tracking_uri, config.experiment_name)
     (of,) = [each for each in study.confirmations if (each.kind, each.number) == (kind, number)]
-    point = {
-        key: text
-        for key, text in of.params.items()
-        if key not in ("optimizer", "trial_number", "run_seed", "order_seed")
-    }
-    digest = hashlib.sha256(confirmation_key(kind, number, point).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(confirmation_key(kind, number, point_of(of)).encode()).hexdigest()[:16]
     logged = client.create_logged_model(
         run.info.experiment_id, name="model", source_run_id=run_id, tags={"study.training": digest}
     )

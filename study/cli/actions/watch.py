@@ -18,6 +18,7 @@ from study.cli.paragraphs import write_paragraphs
 from study.config.schema import Stores
 from study.core.errors import StoreError, StudyError
 from study.core.interrupt import Stopped
+from study.core.readable_output import in_one_line
 from study.core.records import StudyRecord
 from study.core.terminal import terminal_of_errors
 from study.pipeline.live_text import Progress, rough_text
@@ -188,7 +189,7 @@ class _Watching:
         parts: list[RenderableType] = [drawn(progress, now) for progress in found[:_MOST_DRAWN]]
         if rest := [progress.name for progress in found[_MOST_DRAWN:]]:
             told = f"and {len(rest)} more: {', '.join(rest)}"
-            parts.append(Text(told, no_wrap=True, overflow="ellipsis"))
+            parts.append(Text(in_one_line(told), no_wrap=True, overflow="ellipsis"))
         if self.idle_until is not None:
             left = rough_text(self.idle_until - now)
             parts.append(Text(f"nothing runs now; this waits another {left} for the next study", no_wrap=True))

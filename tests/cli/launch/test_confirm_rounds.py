@@ -83,8 +83,9 @@ def test_a_job_that_is_not_due_trains_nothing(monkeypatch, jobs):
 
     (job, _), _ = jobs(*SEQUENTIAL)
     monkeypatch.setattr(hydra_app, "read_job", lambda *_, **__: job)
-    monkeypatch.setattr(
-        hydra_app, "HydraConfig", SimpleNamespace(get=lambda: SimpleNamespace(overrides=SimpleNamespace(task=[])))
+    settings = SimpleNamespace(
+        overrides=SimpleNamespace(task=[]), launcher=SimpleNamespace(_target_=hydra_app._BASIC_LAUNCHER)
     )
+    monkeypatch.setattr(hydra_app, "HydraConfig", SimpleNamespace(get=lambda: settings))
     monkeypatch.setattr(child_process, "run_anywhere", lambda *_, **__: pytest.fail("it was trained"))
     assert hydra_app._run(None, (), (), {}, {("optimizer=other",): 10}) is None
