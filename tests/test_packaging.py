@@ -136,8 +136,8 @@ def test_a_users_folder_with_models_conf_data_and_tests_works(installed, request
             (tmp_path / name.split("/")[0] / "__init__.py").touch()
     done = study(installed, "run", "-m", "model=mynet,mlp", "dataset=mine", *SMOKE, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "mine-mynet/sgd: best val_accuracy" in done.stderr
-    assert "mine-mlp/sgd: best val_accuracy" in done.stderr
+    assert "mine-mynet/sgd (study 1 of 2): best val_accuracy" in done.stderr
+    assert "mine-mlp/sgd (study 2 of 2): best val_accuracy" in done.stderr
 
 
 def own_dataset():

@@ -36,7 +36,10 @@ def look(notebook):
     assert streams(compared, "stdout").startswith("loss: SparseCategoricalCrossentropy(from_logits=True)")
     ends = [bundle["text/plain"].splitlines()[-1] for bundle in bundles(compared)]
     names = ("sgd", "adam", "adamw-weight_decay=0.01")
-    searched = [re.match(r"my-net/(\S+): best val_accuracy 0\.\d+ \(trial \d+\) after ", end) for end in ends[:3]]
+    searched = [
+        re.match(r"my-net/(\S+) \(study \d of 3\): best val_accuracy 0\.\d+ \(trial \d+\) after ", end)
+        for end in ends[:3]
+    ]
     assert [found and found[1] for found in searched] == [*names]
     assert all(re.match(r"my-net/\S+: \d+ further confirmations after ", end) for end in ends[3:]), ends
     assert "look at 5 seeds: " in streams(compared, "stdout")

@@ -56,9 +56,7 @@ def heat_map(
     """
     cells = np.asarray(values, dtype=np.float64)
     beside = None if spread is None else np.asarray(spread, dtype=np.float64)
-    width = max(WIDTH, _LEFT + _CELL_WIDTH * len(columns) + _BAR)
-    longest = min(_LONGEST_NAME, max(map(len, columns), default=0)) * _LETTER
-    fits = longest <= (width - _LEFT - _BAR) / max(len(columns), 1)
+    width, longest, fits = _measured(columns)
     figure = new_figure(height=1.1 + _CELL_HEIGHT * len(rows) + (0 if fits else longest / 2), width=width)
     axes = figure.add_subplot()
     finite = np.where(np.isfinite(cells), cells, np.nan)
@@ -84,6 +82,13 @@ def heat_map(
     axes.spines[:].set_visible(False)
     figure.suptitle(title or label, x=0.01, ha="left", fontsize=LETTERS + 1, fontweight="bold", color=INK)
     return to_svg(figure)
+
+
+def _measured(columns: Sequence[str]) -> tuple[float, float, bool]:
+    """Return the width of the map and that of the longest name in inches, and whether names fit above their cells."""
+    width = max(WIDTH, _LEFT + _CELL_WIDTH * len(columns) + _BAR)
+    longest = min(_LONGEST_NAME, max(map(len, columns), default=0)) * _LETTER
+    return width, longest, longest <= (width - _LEFT - _BAR) / max(len(columns), 1)
 
 
 def _draw_cell(axes: Axes, place: tuple[int, int], text: str, *, depth: float) -> None:
