@@ -23,7 +23,7 @@ def launched(tmp_path, monkeypatch):
 
     monkeypatch.setattr("study.cli.launch.child_process.run_anywhere", run)
     monkeypatch.setattr("study.cli.actions.overview.show_studies", lambda *_, **__: None)
-    monkeypatch.setattr("study.cli.actions.end_of_run.tell_end", lambda _: None)
+    monkeypatch.setattr("study.cli.actions.end_of_run.show_end", lambda _: None)
     monkeypatch.setattr(preflight, "parse", lambda raw, **given: read.append(raw) or parse(raw, **given))
     monkeypatch.chdir(tmp_path)
 
@@ -60,7 +60,7 @@ def test_stores_are_checked_again_when_a_job_starts(launched, monkeypatch):
 
 def test_a_study_without_a_result_ends_the_command_with_status_1(launched, monkeypatch):
     launched("optimizer=sgd")
-    monkeypatch.setattr("study.cli.actions.end_of_run.tell_end", lambda configs: len(configs) == 2)
+    monkeypatch.setattr("study.cli.actions.end_of_run.show_end", lambda configs: len(configs) == 2)
     assert main(["run", *WORDS, "optimizer=sgd"]) == 0
     assert main(["run", *WORDS, "-m", "optimizer=sgd,adam"]) == 1
 

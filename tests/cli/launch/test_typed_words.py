@@ -72,7 +72,7 @@ def run(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("study.cli.launch.compose.compose_jobs", compose_and_keep)
     monkeypatch.setattr(hydra_app, "_application", lambda *_: lambda: None)
     monkeypatch.setattr("study.cli.actions.overview.show_studies", lambda *_, **__: None)
-    monkeypatch.setattr("study.cli.actions.end_of_run.tell_end", lambda _: False)
+    monkeypatch.setattr("study.cli.actions.end_of_run.show_end", lambda _: False)
     monkeypatch.setattr("study.cli.actions.gallery.page_after_run", lambda *_: None)
 
     def call(*typed):
