@@ -25,7 +25,7 @@ EXPERIMENT, OPTIMIZERS, N_TRIALS, MOST = "digits-mlp", ("adam", "lion", "sgd"), 
 LOOKS = (5, 10, 20)
 OF_TIME = ("seconds_train", "seconds_compile", "seconds_evaluate")
 LOOK = re.compile(r"look at (\d+) seeds")
-TRAINED = re.compile(r"^(?:(\d+) confirmations|confirmation \d+) \(best\)", re.MULTILINE)
+TRAINED = re.compile(r"^(?:\S+: )?(?:(\d+) confirmations|confirmation \d+) \(best\)", re.MULTILINE)
 
 
 def start(folder):
