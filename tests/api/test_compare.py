@@ -1,4 +1,5 @@
 import json
+import re
 import shlex
 
 import pytest
@@ -136,7 +137,7 @@ result.export("adam", "adam.yaml")
 print(result.answer)
 """
     done = in_process(program, cwd=tmp_path)
-    assert "mine/sgd: 3 trials, 2 of them already done" in done.stderr
+    assert re.search(r"mine/sgd \(study \d of 2\): 3 trials, 2 of them already done", done.stderr)
     compared = json.loads(in_process(COMMAND, "compare", "mine", "--json", "--no-log", cwd=tmp_path).stdout)
     (answer,) = [each["answer"] for each in compared["experiments"]]
     assert done.stdout.strip() == " ".join(answer["sentences"])
