@@ -115,7 +115,7 @@ def test_children_hold_the_schema(make_config, open_tracker, record):
     stored = client_of(config).get_run(trial.run_id)
     assert stored.info.run_name == "adam trial 000"
     shown = {key: value for key, value in stored.data.tags.items() if not key.startswith("mlflow.")}
-    own = {"role": "trial", "number": "0", "state": "complete", "study_name": "adam"}
+    own = {"role": "trial", "number": "0", "state": "complete", "study_name": "adam", "point": "learning_rate=0.1"}
     assert shown == own | {"internals": shown["internals"], "process": shown["process"]}
     packed = {"study_id": config.digest, "optimizer": "adam", "keras": "3.15.0", "git_commit": "abc123"}
     assert packed.items() <= all_tags(stored.data.tags).items()
