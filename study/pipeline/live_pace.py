@@ -45,12 +45,10 @@ class Pace:
             now: The time, in seconds of the monotonic clock.
             work: Units of work done since the start of the study.
         """
-        if self._since is not None:
-            self.built_s, self._since = now - self._since, None
-        else:
+        if self._since is None:
             self._seconds += now - self._at
             self._done += max(work - self._work, 0.0)
-        self._at, self._work = now, work
+        self.skips(now, work=work)
 
     def skips(self, now: float, *, work: float) -> None:
         """Note work whose time is not known, such as that of other workers.
