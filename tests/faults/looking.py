@@ -1,11 +1,14 @@
 """Inspect the results of a study of the stub trainer, from outside."""
 
+from types import MappingProxyType
+
 import optuna
 from mlflow.tracking import MlflowClient
 
 from study.search.storage.journal import Journal
 from study.search.stored_claims import is_of_claims
 from study.tracking.read_studies import read_studies
+from study.tracking.search_history import BEST_SO_FAR, OF_TRIAL
 from tests.faults.victims import N_CONFIRMATIONS, N_EPOCHS, build_config, metrics_of
 
 EXPECTED_STEPS = list(range(1, N_EPOCHS + 1))
@@ -28,8 +31,19 @@ def faults_of(folder, *, n_trials):
     found += [f"{run.kind} {run.number} is {run.status}" for run in runs if run.status != "FINISHED"]
     for run in runs:
         found += [f"{run.kind} {run.number}: {fault}" for fault in _wrong_metrics(client, run)]
-    found += [f"the study's {fault}" for fault in _doubles(client, study.run_id)]
+    found += [f"the study's {fault}" for fault in _study_metric_faults(client, study.run_id, n_trials)]
     return found + _optuna_faults(folder, n_trials)
+
+
+def _study_metric_faults(client, run_id, n_trials):
+    """Compare the course of the search, a value for each trial, and the summary, which is written again and again."""
+    found = _doubles(client, run_id, {BEST_SO_FAR: "step", OF_TRIAL: "step"}, otherwise="timestamp")
+    for name in (BEST_SO_FAR, OF_TRIAL):
+        steps = sorted(metric.step for metric in client.get_metric_history(run_id, name))
+        if steps != list(range(n_trials)):
+            found.append(f"{name} has steps {steps}")
+    n_complete = client.get_run(run_id).data.metrics["n_complete"]
+    return found + ([f"n_complete is {n_complete:g}"] if n_complete != n_trials else [])
 
 
 def _wrong_metrics(client, run):
@@ -47,12 +61,14 @@ def _wrong_metrics(client, run):
     return found
 
 
-def _doubles(client, run_id):
+def _doubles(client, run_id, keys=MappingProxyType({}), *, otherwise="step"):
+    """Return the metrics of which two values share a key: their step or their timestamp."""
     found = []
     for name in client.get_run(run_id).data.metrics:
-        steps = [metric.step for metric in client.get_metric_history(run_id, name)]
-        if len(steps) != len(set(steps)):
-            found.append(f"{name} stands twice: steps {steps}")
+        key = keys.get(name, otherwise)
+        places = [getattr(metric, key) for metric in client.get_metric_history(run_id, name)]
+        if len(places) != len(set(places)):
+            found.append(f"{name} stands twice: {key}s {places}")
     return found
 
 

@@ -12,8 +12,6 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Protocol, TypeGuard
 
-from scipy import stats
-
 
 class ClaimVerdict(StrEnum):
     """A word for a claim, as a page's sentence begins."""
@@ -184,6 +182,8 @@ def more_often(n_more: int, n_fewer: int, *, level: float = 0.95) -> ClaimVerdic
     Returns:
         Inconclusive if the cases are so few that even all of them alike would not be significant.
     """
+    from scipy import stats  # takes longer to import than all that `study run` uses of SciPy
+
     n, alpha = n_more + n_fewer, 1.0 - level
     if 2.0 * 0.5**n > alpha:
         return ClaimVerdict.INCONCLUSIVE
