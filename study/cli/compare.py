@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         "--serve", action="store_true", help="show the page at an address of this machine, and follow studies that run"
     )
     parser.add_argument("--port", type=_port, metavar="PORT", help=f"of --serve (default: {_PORT}; 0: any free one)")
+    parser.add_argument("--no-browser", action="store_true", help="of --serve: print the address, and open no browser")
     add_store_options(parser)
     return parser
 
@@ -68,8 +69,8 @@ def _port(text: str) -> int:
 def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Refuse options that need, or cannot be with, `--serve`; give the port its default."""
     if not options.serve:
-        if options.port is not None:
-            parser.error("--port: expected together with --serve")
+        if options.port is not None or options.no_browser:
+            parser.error(f"{'--no-browser' if options.port is None else '--port'}: expected together with --serve")
         return
     kept = {"--output": options.output, "--figures": options.figures, "--json": options.json or None}
     if given := [name for name, value in kept.items() if value is not None]:

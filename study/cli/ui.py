@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import sys
 
+from study.cli.browser import open_browser
 from study.cli.stores import add_store_options, find_stores
 from study.core.errors import StudyError
 from study.core.interrupt import told_through
@@ -35,7 +36,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     _check_server()
     stores = find_stores(options)
-    from study.cli.actions.ui_server import address_of, check_port, open_browser, running_server
+    from study.cli.actions.ui_server import address_of, check_port, running_server
 
     check_port(options.host, options.port)
     sys.stderr.write(f"Starting MLflow on {redact(stores.tracking_uri)} ...\n")

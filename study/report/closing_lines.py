@@ -8,11 +8,10 @@ from study.report.caution import Caution
 from study.report.decision_text import equality_note, error_sentence, price_sentence, ruled_out_sentence
 from study.report.marked_text import plain
 from study.report.pair_prices import prices
-from study.report.pairing import decide_outcome
+from study.report.pairing import Outcome
 from study.report.plan_caveats import plan_cautions
 from study.report.studies import ComparedExperiment
-from study.report.summary_rows import summarize
-from study.report.verdict_text import answer
+from study.report.verdict_text import Answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,16 +32,16 @@ class ClosingLines:
     is_open: bool = False
 
 
-def closing_lines(experiment: ComparedExperiment) -> ClosingLines:
+def closing_lines(experiment: ComparedExperiment, outcome: Outcome, found: Answer) -> ClosingLines:
     """Return the answer, the price of what is open and who is ruled out; the answer alone if no pair was tested.
 
     A claim of equality has the rates of divergence beside it, which it does not cover.
 
     Args:
         experiment: The experiment; its histories are not needed.
+        outcome: What was decided of its pairs.
+        found: Its answer.
     """
-    outcome = decide_outcome(experiment)
-    found = answer(experiment, outcome, summarize(experiment))
     if found.kind == "open":
         return ClosingLines(answer=plain(found.marked[0]))
     cost = price_sentence(experiment.metric, outcome, prices(experiment, outcome))

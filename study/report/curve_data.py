@@ -172,7 +172,10 @@ def learning_rates(entry: Entry, metric: ObjectiveMetric) -> LearningRates | Non
     if len(runs) >= ENOUGH_FOR_A_WIDTH and not np.all(diverged) and not np.all(np.isinf(scores)):
         tolerance = tolerance_of(scores, metric)
         found = learning_rate_sensitivity(rates, scores, direction=metric.direction, tolerance=tolerance)
-        error = width_error(rates, scores, scale="log", direction=metric.direction, tolerance=tolerance)
+        halves = np.random.default_rng(0)  # the same page from the same studies
+        error = width_error(
+            rates, scores, scale="log", direction=metric.direction, generator=halves, tolerance=tolerance
+        )
     return LearningRates(
         rates=rates,
         scores=np.where(diverged, np.nan, scores),

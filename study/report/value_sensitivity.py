@@ -111,7 +111,10 @@ def _sensitivity(entry: Entry, searched: Range, metric: ObjectiveMetric) -> Valu
         width = number_sensitivity(
             places, scores, scale=searched.scale, direction=metric.direction, tolerance=tolerance
         )
-        error = width_error(places, scores, scale=searched.scale, direction=metric.direction, tolerance=tolerance)
+        halves = np.random.default_rng(0)  # the same page from the same studies
+        error = width_error(
+            places, scores, scale=searched.scale, direction=metric.direction, generator=halves, tolerance=tolerance
+        )
     return ValueSensitivity(
         searched=searched,
         places=places,

@@ -193,6 +193,7 @@ def width_error(
     *,
     scale: Scale,
     direction: Direction,
+    generator: np.random.Generator,
     tolerance: float = 0.01,
 ) -> float:
     """Return the standard error of the width of `number_sensitivity`, by a jackknife that leaves out half of all.
@@ -207,6 +208,7 @@ def width_error(
         scores: One a trial, shape (n_trials,); a diverged trial has the worst value attainable, which may be infinite.
         scale: `linear`; `log`; or `one_minus_log`, logarithmic in one minus the value.
         direction: `maximize` or `minimize`.
+        generator: Source of the halves.
         tolerance: As in `number_sensitivity`. Default 0.01.
 
     Returns:
@@ -216,10 +218,9 @@ def width_error(
         J. Shao and C. F. J. Wu (1989), A general theory for jackknife variance estimation.
     """
     numbers, found = np.asarray(values, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-    rng = np.random.default_rng(0)
     widths = []
     for _ in range(_N_HALVES):
-        some = rng.permutation(numbers.size)[: numbers.size // 2]
+        some = generator.permutation(numbers.size)[: numbers.size // 2]
         if np.any(np.isfinite(found[some])):
             half = number_sensitivity(
                 numbers[some], found[some], scale=scale, direction=direction, tolerance=tolerance

@@ -3,8 +3,6 @@
 import contextlib
 import signal
 import socket
-import sys
-import types
 
 import pytest
 
@@ -61,20 +59,6 @@ def test_a_port_that_is_free_and_an_unknown_host(port):
 )
 def test_a_link_leads_to_the_server_from_this_machine(host, address):
     assert ui_server.address_of(host, 5000) == address
-
-
-@pytest.mark.parametrize(
-    ("display", "terminal", "opens"), [("", True, False), (":0", False, False), (":0", True, True)]
-)
-def test_a_browser_opens_only_for_a_person_at_a_display(monkeypatch, display, terminal, opens):
-    seen = []
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setenv("DISPLAY", display)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    monkeypatch.setattr(sys, "stdout", types.SimpleNamespace(isatty=lambda: terminal))
-    monkeypatch.setattr("webbrowser.open", lambda address: not seen.append(address))
-    assert ui_server.open_browser("http://here") is opens
-    assert seen == (["http://here"] if opens else [])
 
 
 def test_a_server_that_cannot_start_shows_its_own_lines(here, folder, monkeypatch):

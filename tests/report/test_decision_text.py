@@ -7,8 +7,16 @@ from study.report.closing_lines import ClosingLines, closing_lines
 from study.report.comparison import compare
 from study.report.decision_text import duration_text
 from study.report.json_export import numbers
+from study.report.pairing import decide_outcome
+from study.report.summary_rows import summarize
+from study.report.verdict_text import answer
 from study.statistics.divergence import divergence_limit
 from study.statistics.looks import Look
+
+
+def closed(experiment):
+    outcome = decide_outcome(experiment)
+    return closing_lines(experiment, outcome, answer(experiment, outcome, summarize(experiment)))
 
 
 def said(found):
@@ -91,13 +99,13 @@ def test_error_beyond_the_plan_is_said_and_changes_the_level(in_looks, make_expe
 def test_the_terminal_has_the_answer_and_the_price_and_knows_that_pairs_are_open(in_looks, make_experiment):
     studies = [in_looks(name, 0.9, 5, noise=0.01) for name in ("adam", "nadam")]
     experiment = make_experiment(*studies, in_looks("sgd", 0.7, 5))
-    closing = closing_lines(experiment)
+    closing = closed(experiment)
     cost, ruled_out = closing.sentences
     found = compare(experiment)
     assert (closing.answer, f"{cost} The command to type: see study plan tiny-mlp.") == found.answer.sentences[:2]
     assert ruled_out.startswith("Ruled out as the best: sgd")
     assert closing.is_open
-    alone = closing_lines(make_experiment(in_looks("adam", 0.9, 5)))
+    alone = closed(make_experiment(in_looks("adam", 0.9, 5)))
     assert alone == ClosingLines(answer=alone.answer)
     assert alone.answer.endswith("There is nothing to compare it with.")
 
@@ -127,7 +135,7 @@ def test_times_are_said_in_a_unit_that_fits(seconds, told):
 def test_the_closing_lines_have_the_rates_of_divergence_beside_equality_and_the_seeds_that_showed_it(
     equal, in_looks, make_experiment
 ):
-    told = closing_lines(make_experiment(*equal, in_looks("sgd", 0.8, 5)))
+    told = closed(make_experiment(*equal, in_looks("sgd", 0.8, 5)))
     found = compare(make_experiment(*equal, in_looks("sgd", 0.8, 5)))
     n = found.outcome.pair_of(0, 1).n_seeds
     assert f" points at {n} seeds (95" in told.answer
@@ -136,6 +144,6 @@ def test_the_closing_lines_have_the_rates_of_divergence_beside_equality_and_the_
 
 
 def test_the_closing_lines_say_nothing_of_divergence_without_a_claim_of_equality(in_looks, make_experiment):
-    told = closing_lines(make_experiment(in_looks("adam", 0.9, 5, noise=0.001), in_looks("sgd", 0.7, 5, noise=0.001)))
+    told = closed(make_experiment(in_looks("adam", 0.9, 5, noise=0.001), in_looks("sgd", 0.7, 5, noise=0.001)))
     assert "adam is the best" in told.answer
     assert "diverged" not in " ".join([told.answer, *told.sentences])

@@ -12,10 +12,9 @@ from study.core.names import typed_command
 from study.core.number_text import plus_minus, score_text, short_number
 from study.pipeline.confirmed_means import confirmed_means
 from study.report.confirmed import divergence_text
-from study.report.pairing import decide_outcome
 from study.report.studies import ComparedExperiment, ComparedStudy, Histories
-from study.report.summary_rows import Row, summarize
-from study.report.verdict_text import Answer, answer
+from study.report.summary_rows import Row
+from study.report.verdict_text import Answer
 from study.statistics.intervals import Interval
 from study.tracking.connection import Connections
 from study.tracking.experiment_note import ExperimentNote, write_note
@@ -35,8 +34,8 @@ def describe(
     tracking_uri: str,
     experiment: ComparedExperiment,
     *,
-    rows: Sequence[Row] | None = None,
-    found: Answer | None = None,
+    rows: Sequence[Row],
+    found: Answer,
     connections: Connections | None = None,
 ) -> bool:
     """Write the answer, the table and links to MLflow's description of an experiment.
@@ -44,8 +43,8 @@ def describe(
     Args:
         tracking_uri: Address of the store.
         experiment: The experiment; histories that it lacks are read.
-        rows: Its summary. None (the default): computed here.
-        found: Its answer. None (the default): computed here.
+        rows: Its summary.
+        found: Its answer.
         connections: The command's connections. None (the default): open a new one.
 
     Returns:
@@ -54,8 +53,6 @@ def describe(
     Raises:
         StoreError: The store cannot be written.
     """
-    rows = summarize(experiment) if rows is None else rows
-    found = answer(experiment, decide_outcome(experiment), rows) if found is None else found
     labels = [entry.label for entry in experiment.entries]
     colors = dict(zip(labels, entry_colors([entry.optimizer for entry in experiment.entries]), strict=True))
     headline, colon, _ = found.sentences[0].partition(": ")

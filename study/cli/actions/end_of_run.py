@@ -17,7 +17,10 @@ from study.report.caution import Caution
 from study.report.caveats import serious_cautions
 from study.report.closing_lines import ClosingLines, closing_lines
 from study.report.comparability import check_comparable
+from study.report.pairing import decide_outcome
 from study.report.studies import at_target, gather
+from study.report.summary_rows import summarize
+from study.report.verdict_text import answer
 from study.tracking.comparison_runs import read_context
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_studies
@@ -188,7 +191,11 @@ def _compared(uri: str, name: str, connections: Connections, *, describes: bool)
     ]
     compared = latest_of_settings(records) if reasons else records
     gathered = gather(name, compared, digests=digests, read_histories=lambda *_: {}, force=bool(reasons))
-    if describes and not reasons:
-        describe(uri, gathered, connections=connections)
-    closing = ClosingLines() if reasons else closing_lines(gathered)
-    return closing, [*refused, *serious_cautions(gathered)]
+    cautions = [*refused, *serious_cautions(gathered)]
+    if reasons:
+        return ClosingLines(), cautions
+    outcome, rows = decide_outcome(gathered), summarize(gathered)
+    found = answer(gathered, outcome, rows)
+    if describes:
+        describe(uri, gathered, rows=rows, found=found, connections=connections)
+    return closing_lines(gathered, outcome, found), cautions

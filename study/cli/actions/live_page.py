@@ -17,6 +17,8 @@ from study.core.redaction import redact
 # A page is made at most this share of the time, so that the studies keep the processor.
 _SHARE_OF_TIME = 0.2
 _LEAST_PAUSE_S = 1.0
+# A study whose process was killed changes no store: while one runs, the page is made at least this often.
+_MOST_AGE_S = 15.0
 # The place of the version in the page.
 _MARK = 'data-version=""'
 
@@ -74,7 +76,7 @@ class LivePage:
         self._stamp = stamp
         self._lock = threading.Lock()
         self._is_making = False
-        self._earliest = 0.0
+        self._earliest, self._latest = 0.0, time.monotonic() + _MOST_AGE_S
         self._page, self._made_of = self._made()
 
     def look(self) -> ServedPage:
@@ -84,8 +86,10 @@ class LivePage:
         """
         with self._lock:
             # A store that was away may come back as it was.
+            now = time.monotonic()
             is_old = bool(self._page.fault) or self._stamp() != self._made_of
-            is_due = is_old and not self._is_making and time.monotonic() >= self._earliest
+            is_old |= self._page.kind == "running" and now >= self._latest
+            is_due = is_old and not self._is_making and now >= self._earliest
             if is_due:
                 self._is_making = True
                 threading.Thread(target=self._renew, name="page", daemon=True).start()
@@ -105,6 +109,7 @@ class LivePage:
         ended = time.monotonic()
         with self._lock:
             self._page, self._made_of, self._is_making = page, made_of, False
+            self._latest = ended + _MOST_AGE_S
             self._earliest = ended + max(_LEAST_PAUSE_S, (ended - started) * (1 / _SHARE_OF_TIME - 1))
 
     def _made(self) -> tuple[ServedPage, object]:

@@ -15,14 +15,17 @@ from types import FrameType
 from typing import Any
 
 from study.cli.actions.live_page import LivePage, MadePage
+from study.cli.actions.overview import ABANDONED, state_of, with_worker
 from study.cli.actions.page_server import PageServer
 from study.cli.actions.read_comparison import check_experiments, make_page, read_comparison
+from study.cli.browser import open_browser
 from study.cli.stores import find_stores
 from study.core.database_address import sqlite_file
 from study.core.records import StudyRecord
 from study.report.across_workloads import across
 from study.report.html.live_state import LiveState, live_state
 from study.report.html.page import render_waiting, time_text
+from study.search.stored_searches import Searches, list_searches
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_experiments, read_studies
 
@@ -47,12 +50,25 @@ def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> i
     uri, names = stores.tracking_uri, list(dict.fromkeys(options.experiments))
     check_experiments(names, list(read_experiments(uri, connections=connections)))
     command = shlex.join(["study", "compare", *arguments])
-    make = partial(_make, uri, names, command=command, ui=options.ui, force=options.force, connections=connections)
+    # Another store of MLflow may belong to another search than that of the folder.
+    searches = [partial(list_searches, stores)] if options.tracking_uri is None else []
+    make = partial(
+        _make,
+        uri,
+        names,
+        command=command,
+        ui=options.ui,
+        force=options.force,
+        searches=searches,
+        connections=connections,
+    )
     page = LivePage(make, stamp_of(uri))
     with PageServer(page, port=options.port) as server:
         sys.stdout.write(f"{', '.join(names)}: {page.look().text}.\n\n")
         sys.stdout.write(f"Open the page:  {server.address}\nIt follows the studies. Ctrl-C ends it.\n")
         sys.stdout.flush()
+        if not options.no_browser:
+            open_browser(server.address)
         with contextlib.suppress(KeyboardInterrupt), _at_once():
             server.serve_forever(poll_interval=0.1)
     return 0
@@ -100,11 +116,20 @@ def _changed(path: Path) -> tuple[int, int, int] | None:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _make(uri: str, names: Sequence[str], *, command: str, ui: str, force: bool, connections: Connections) -> MadePage:
+def _make(
+    uri: str,
+    names: Sequence[str],
+    *,
+    command: str,
+    ui: str,
+    force: bool,
+    searches: Sequence[Searches],
+    connections: Connections,
+) -> MadePage:
     """Read the experiments and make their page, of those that have a trial; without one, a page that waits."""
     records = {name: read_studies(uri, name, connections=connections) for name in names}
     begun = {name: found for name, found in records.items() if any(_has_begun(record) for record in found)}
-    state = live_state([record for found in records.values() for record in found])
+    state = _state([record for found in records.values() for record in found], searches)
     made = time_text()
     if not begun:
         return _made(render_waiting(names, live=state), state, made)
@@ -115,6 +140,12 @@ def _make(uri: str, names: Sequence[str], *, command: str, ui: str, force: bool,
     workloads = across([each.comparison for each in read])
     html = make_page(read, command=command, ui=ui, workloads=workloads, live=state, made=made)
     return _made(html, state, made)
+
+
+def _state(records: Sequence[StudyRecord], searches: Sequence[Searches]) -> LiveState:
+    has_worker = with_worker(searches) if any(record.status == "RUNNING" for record in records) else {}
+    n_abandoned = sum(state_of(record, has_worker) == ABANDONED for record in records)
+    return live_state(records, n_abandoned=n_abandoned)
 
 
 def _made(html: str, state: LiveState, made: str) -> MadePage:

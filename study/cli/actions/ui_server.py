@@ -14,7 +14,6 @@ import threading
 import time
 import urllib.error
 import urllib.request
-import webbrowser
 from collections.abc import Iterator, Mapping
 
 from study.config.schema import Stores
@@ -103,22 +102,6 @@ def running_server(stores: Stores, *, host: str, port: int) -> Iterator[subproce
             yield server
         finally:
             _end(server)
-
-
-def open_browser(address: str) -> bool:
-    """Open a browser, if a person at a display started the command; return whether one was opened.
-
-    Args:
-        address: The page to open.
-    """
-    has_display = sys.platform in ("darwin", "win32") or bool(
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    )
-    if not (has_display and sys.stdout.isatty()):
-        return False
-    with contextlib.suppress(webbrowser.Error):
-        return webbrowser.open(address)
-    return False
 
 
 def serve(parent: int) -> None:

@@ -6,7 +6,10 @@ from dataclasses import replace
 import pytest
 
 from study.cli.actions import describe
+from study.report.pairing import decide_outcome
 from study.report.studies import gather
+from study.report.summary_rows import summarize
+from study.report.verdict_text import answer
 from tests.report.conftest import no_histories, study_of
 
 
@@ -20,7 +23,9 @@ def note(monkeypatch):
         monkeypatch.setattr(describe, "write_note", lambda *given, **_: not kept.append(given[-1]))
         digests = dict.fromkeys((study.run_id for study in studies), "digest")
         experiment = gather("tiny-mlp", studies, digests=digests, read_histories=lambda *_: {})
-        assert describe.describe("sqlite:///nowhere", experiment)
+        rows = summarize(experiment)
+        found = answer(experiment, decide_outcome(experiment), rows)
+        assert describe.describe("sqlite:///nowhere", experiment, rows=rows, found=found)
         return kept[0]
 
     return described

@@ -14,7 +14,7 @@ class Store:
     """A store that a test changes, and the page that shows it."""
 
     def __init__(self):
-        self.text, self.stamp, self.made, self.error = "one", 0, 0, None
+        self.text, self.stamp, self.made, self.error, self.kind = "one", 0, 0, None, "running"
 
     def change(self, text):
         self.text, self.stamp = text, self.stamp + 1
@@ -24,7 +24,7 @@ class Store:
         if self.error:
             raise self.error
         html = f'<html data-version="">{self.text}, made at {self.made}</html>'
-        return MadePage(html=html, kind="running", text=self.text, passing=f"made at {self.made}")
+        return MadePage(html=html, kind=self.kind, text=self.text, passing=f"made at {self.made}")
 
 
 @pytest.fixture
@@ -54,6 +54,20 @@ def test_a_store_that_did_not_change_is_read_once(store, page):
     assert store.made == 1
     assert first.body == f'<html data-version="{first.version}">one, made at 1</html>'.encode()
     assert gzip.decompress(first.packed) == first.body
+
+
+def test_while_a_study_runs_an_unchanged_store_is_read_again_since_a_process_may_have_died(store, page):
+    page._latest = 0.0
+    look_again(page)
+    assert store.made == 2
+    look_again(page)
+    assert store.made == 2
+    store.kind = "ended"
+    store.change("two")
+    look_again(page)
+    page._latest = 0.0
+    look_again(page)
+    assert store.made == 3
 
 
 def test_a_change_makes_a_new_version_and_another_time_alone_does_not(store, page):

@@ -113,6 +113,7 @@ def test_a_server_is_read_at_most_every_ten_seconds(monkeypatch):
     ("arguments", "told"),
     [
         (["--port", "5001"], "--port: expected together with --serve"),
+        (["--no-browser"], "--no-browser: expected together with --serve"),
         (["--serve", "--json"], "--json: expected without --serve"),
         (["--serve", "--output", "a.html"], "--output: expected without --serve"),
         (["--serve", "--figures", "a"], "--figures: expected without --serve"),

@@ -16,3 +16,19 @@ def test_the_line_says_what_runs_and_what_was_done(make_study):
     assert live_state([done, done]).text == "All 2 studies have ended, with 12 trials and 4 confirmations"
     killed = replace(done, status="KILLED", confirmations=done.confirmations[:1])
     assert live_state([killed]).text == "The study has ended, with 6 trials and 1 confirmation"
+
+
+def test_a_study_whose_process_has_died_does_not_run(make_study):
+    done = make_study("adam", [0.8, 0.81])
+    running = replace(done, status="RUNNING")
+    told = "6 trials and 2 confirmations so far"
+    assert live_state([running], n_abandoned=1).kind == "ended"
+    assert live_state([running], n_abandoned=1).text == f"The study is abandoned: its process has died; {told}"
+    told = "12 trials and 4 confirmations so far"
+    found = live_state([running, running], n_abandoned=1)
+    assert (found.kind, found.text) == (
+        "running",
+        f"1 of 2 studies runs, {told}; 1 is abandoned: its process has died",
+    )
+    found = live_state([running, running], n_abandoned=2)
+    assert (found.kind, found.text) == ("ended", f"No study runs, 2 are abandoned: their process has died; {told}")
