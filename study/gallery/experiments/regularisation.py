@@ -226,11 +226,11 @@ def _told(compared: Mapping[Place, Gap], metric: ObjectiveMetric) -> list[str]:
 
 
 def _gap_cell(material: Material, cell: Cell, metric: ObjectiveMetric) -> Cell:
-    """Return a cell whose scores are the differences of training from test."""
+    """Return a cell whose scores are the differences of training from test; runs that diverged have none."""
     trained = {
         seed_of(run): float(values[-1])
         for run in cell.study.tuned
-        if len(values := material.history(run, metric.training))
+        if run.state != "diverged" and len(values := material.history(run, metric.training))
     }
     apart = {seed: trained[seed] - score for seed, score in cell.scores.items() if seed in trained}
     return replace(cell, scores=apart)
@@ -279,8 +279,10 @@ def _gap_table(
             if (row, column) not in grid:
                 continue
             cell = grid[row, column]
+            # The mean on test is of the runs that did not diverge as well.
+            kept = [run for run in cell.study.tuned if run.state != "diverged"]
             train, validation = (
-                [float(values[-1]) for run in cell.study.tuned if len(values := material.history(run, name))]
+                [float(values[-1]) for run in kept if len(values := material.history(run, name))]
                 for name in (metric.training, metric.name)
             )
             known = bool(train) and bool(validation)

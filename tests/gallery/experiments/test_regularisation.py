@@ -88,3 +88,22 @@ def test_training_stands_beside_validation_per_variant(shown):
         f"sgd, {name}" for name in ("none", "batch norm", "l2", "dropout", "all")
     ]
     assert [picture.name for picture in shown.pictures] == ["variants", "rates"]
+
+
+def test_a_run_that_diverged_is_in_no_column_and_has_no_gap(make_grid):
+    """Its training accuracy would stand beside a mean on test of the other runs."""
+
+    def of(*scores):
+        return [study("none", 0.9, n_trained=3), study("l2", 0.9, n_trained=3) | {"scores": [*scores]}]
+
+    def history(run, _):
+        return np.array([0.5, 0.1 if run.state == "diverged" else 0.95 + 0.0005 * (run.number % 2)])
+
+    def shown_of(*scores):
+        return show(replace(make_grid(of(*scores)), history=history))
+
+    (_, without), (_, diverged) = (shown_of(*scores).tables[0].rows for scores in ([0.9] * 3, [0.9] * 3 + [-np.inf]))
+    assert diverged[:4] == without[:4]
+    assert "1 of 4 diverged" in diverged[4]
+    gaps = [shown_of(*scores).findings[-1] for scores in ([0.9] * 3, [0.9] * 3 + [-np.inf])]
+    assert gaps[0].split("l2 ")[1] == gaps[1].split("l2 ")[1]
