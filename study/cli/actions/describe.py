@@ -12,6 +12,7 @@ from study.core.names import typed_command
 from study.core.number_text import plus_minus, score_text, short_number
 from study.pipeline.confirmed_means import confirmed_means
 from study.report.confirmed import divergence_text
+from study.report.marked_text import plain as without_marks
 from study.report.studies import ComparedExperiment, ComparedStudy, Histories
 from study.report.summary_rows import Row
 from study.report.verdict_text import Answer
@@ -56,13 +57,14 @@ def describe(
     labels = [entry.label for entry in experiment.entries]
     colors = dict(zip(labels, entry_colors([entry.optimizer for entry in experiment.entries]), strict=True))
     headline, colon, _ = found.sentences[0].partition(": ")
+    tuning, _, _ = without_marks(found.on_tuning).partition(": ")
     note = ExperimentNote(
         # MLflow shows the first line alone until a person opens the description.
-        headline=headline + ("." if colon else ""),
+        headline=" ".join(filter(None, (headline + ("." if colon else ""), tuning and f"{tuning}."))),
         sentences=found.sentences if colon else found.sentences[1:],
         table=[_head(experiment), *(_cells(row, experiment) for row in rows)],
         below=[
-            f"Best first, by {experiment.metric.name} over the confirmations of the tuned configurations. "
+            f"Best first, by {experiment.metric.name} over the confirmations of each configuration. "
             f"{_code(typed_command('compare', experiment.name))} writes the page with figures, tests and cautions."
         ],
         colors={run_id: colors[row.label] for row in rows for run_id in row.run_ids},
