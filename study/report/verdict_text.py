@@ -234,28 +234,35 @@ def _leads(
     are shortened: to the smallest of a winner, or to the span of those that are not significant.
     """
     ordered = sorted(differences, key=lambda each: abs(each.mean))
-    of, n = f"in mean {metric.confirmed_spoken}", {row.label: row.confirmed.n for row in rows if row.confirmed}
+    of = f"in mean {metric.confirmed_spoken}"
+    seeds = [_shared_seeds(outcome, each, rows) for each in ordered]
+    # Said once, if it is the same for all.
+    once = seeds[0] if len(seeds) > 1 and len(set(seeds)) == 1 else ""
 
-    def lead(each: CandidateDifference, over: str) -> str:
-        other = outcome.labels[each.other]
-        shared = outcome.pair_of(outcome.labels.index(outcome.candidate or ""), each.other).n_units
-        # Means in the table are over all seeds of an entry: they differ by another number.
-        is_part = outcome.unit == "seed" and {n.get(other), n.get(outcome.candidate or "")} != {shared}
-        at = f"; over their {shared} shared seeds" if is_part else ""
-        span = metric.change_span(each.low_holm, each.high_holm)
-        return f"{metric.change(each.mean, signed=False)}{over} {marked_name(other)} ({span}{at})"
+    def lead(each: CandidateDifference, over: str, at: str) -> str:
+        told = "; ".join(filter(None, (metric.change_span(each.low_holm, each.high_holm), at)))
+        return f"{metric.change(each.mean, signed=False)}{over} {marked_name(outcome.labels[each.other])} ({told})"
 
     if len(ordered) <= _ALL_NAMED:
+        told = joined([lead(each, " over", "" if once else at) for each, at in zip(ordered, seeds, strict=True)])
         below = "; below 0 it is behind" if any(each.mean < 0 for each in ordered) else ""
-        return f"its lead {of} is {joined([lead(each, ' over') for each in ordered])}{below}"
+        return f"its lead {of} is {told}{f', {once}' if once else ''}{below}"
     if outcome.verdict is not None and outcome.verdict.winner:
-        return f"the smallest of its leads {of} is {lead(ordered[0], ', over')}"
+        return f"the smallest of its leads {of} is {lead(ordered[0], ', over', seeds[0])}"
     means = [each.mean for each in ordered]
     span = metric.change_span(min(means), max(means)) + (f"{SPACE}points" if metric.is_share else "")
     zero = (
         ", and every interval contains zero" if all(each.low_holm <= 0 <= each.high_holm for each in ordered) else ""
     )
     return f"its leads {of} over them are {span}{zero}"
+
+
+def _shared_seeds(outcome: Outcome, each: CandidateDifference, rows: Sequence[Row]) -> str:
+    """Return the seeds of a difference, if the means in the table are of others; empty otherwise."""
+    labels = (outcome.candidate or "", outcome.labels[each.other])
+    shared = outcome.pair_of(*map(outcome.labels.index, labels)).n_units
+    n = {row.confirmed.n // len(row.configuration) for row in rows if row.label in labels and row.confirmed}
+    return f"over their {shared} shared seeds" if outcome.unit == "seed" and n != {shared} else ""
 
 
 def _n_named(differences: Sequence[CandidateDifference]) -> int:

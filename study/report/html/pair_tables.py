@@ -88,7 +88,7 @@ def _difference_notes(comparison: Comparison) -> list[str]:
     if n > 2:
         told = [
             f"p is that of a two-sided paired t test, adjusted for all {n * (n - 1) // 2} pairs{looks} by Holm's "
-            "procedure, which keeps the probability of any false claim below the level for all of them together. Where "
+            "procedure, which bounds the probability of any false claim among all of them together. Where "
             f"{outcome.candidate} leads every other and that is smaller, it is the largest p of its own tests."
         ]
     if any(each.low_holm == 0 < each.high_holm or each.high_holm == 0 for each in outcome.verdict.differences):
