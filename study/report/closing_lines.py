@@ -51,7 +51,8 @@ def closing_lines(experiment: ComparedExperiment, outcome: Outcome, found: Answe
     if found.kind == "open":
         return ClosingLines(answer=plain(found.marked[0]))
     priced, going_on = prices(experiment, outcome), going_on_sentence(experiment, outcome)
-    cost = price_sentence(experiment.metric, outcome, priced, going_on=going_on)
+    # `study plan` says the error of the seeds beyond the plan, beside the command that trains them.
+    cost = price_sentence(experiment.metric, outcome, priced, going_on=going_on, with_error=False)
     sentences = [found.on_tuning, equality_note(outcome), cost, ruled_out_sentence(outcome), error_sentence(outcome)]
     return ClosingLines(
         answer=plain(found.marked[0]),

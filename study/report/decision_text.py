@@ -115,7 +115,12 @@ def divergence_sentence(outcome: Outcome, entries: Sequence[int]) -> str:
 
 
 def price_sentence(
-    metric: ObjectiveMetric, outcome: Outcome, priced: Sequence[PairPrice], *, going_on: str = ""
+    metric: ObjectiveMetric,
+    outcome: Outcome,
+    priced: Sequence[PairPrice],
+    *,
+    going_on: str = "",
+    with_error: bool = True,
 ) -> str:
     """Return what is open, the difference that is ruled out, and the price; empty if no pair that matters is open.
 
@@ -124,6 +129,7 @@ def price_sentence(
         outcome: The comparison.
         priced: The prices of its open pairs.
         going_on: The sentence on the looks that are still planned, which comes before the price. Default: none.
+        with_error: Say what seeds beyond the plan add to the probability of a false claim. Default: True.
     """
     of_best = [each for each in priced if each.matters]
     if not of_best:
@@ -141,7 +147,7 @@ def price_sentence(
         )
     else:
         told.append(_limit_sentence(metric, outcome, of_best))
-    return " ".join(filter(None, [*told, going_on, price_text(outcome, of_best)]))
+    return " ".join(filter(None, [*told, going_on, price_text(outcome, of_best, with_error=with_error)]))
 
 
 def going_on_sentence(experiment: ComparedExperiment, outcome: Outcome) -> str:
@@ -164,12 +170,13 @@ def going_on_sentence(experiment: ComparedExperiment, outcome: Outcome) -> str:
     return f"{command} to the planned {looks} seeds."
 
 
-def price_text(outcome: Outcome, priced: Sequence[PairPrice]) -> str:
+def price_text(outcome: Outcome, priced: Sequence[PairPrice], *, with_error: bool = True) -> str:
     """Return how many seeds and minutes it takes until all of some pairs are decided, the range first.
 
     Args:
         outcome: The comparison.
         priced: The prices of the pairs, at least one.
+        with_error: Say what seeds beyond the plan add to the probability of a false claim. Default: True.
     """
     hardest = max(priced, key=lambda each: each.seeds.typical or math.inf)
     seeds, unit = hardest.seeds, outcome.units_text
@@ -177,12 +184,12 @@ def price_text(outcome: Outcome, priced: Sequence[PairPrice]) -> str:
     if seeds.typical is None:
         seconds = seconds_to(priced, seeds.horizon)
         time = f", more than {duration_text(seconds).removeprefix('about ')} of training" if seconds else ""
-        beyond = _beyond_plan(outcome, seeds.horizon)
+        beyond = _beyond_plan(outcome, seeds.horizon) if with_error else ""
         return f"To decide {it} probably takes more than {seeds.horizon} {unit} in all{time}.{beyond}"
     low, high = seeds.low or seeds.typical, f"more than {seeds.horizon}" if seeds.high is None else str(seeds.high)
     seconds = seconds_to(priced, seeds.typical)
     more = f"{seeds.typical - hardest.n_seeds} more of each" + (f", {duration_text(seconds)}" if seconds else "")
-    beyond = _beyond_plan(outcome, seeds.typical)
+    beyond = _beyond_plan(outcome, seeds.typical) if with_error else ""
     if str(low) == high:
         return f"To decide {it} takes about {seeds.typical} {unit} in all ({more}).{beyond}"
     span = f"{low} to {high} {unit} in all"

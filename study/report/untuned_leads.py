@@ -31,7 +31,6 @@ class UntunedLead:
         lead: How much better it is than the tuned mean, above 0; each mean is over all seeds of its own.
         shared: The paired difference over the seeds that both have, positive where the untuned defaults are better;
             None without such seeds, or where a score is infinite.
-        is_all: Whether both have no other seeds than the shared ones.
         has_diverged: Whether a confirmation of either diverged.
     """
 
@@ -39,7 +38,6 @@ class UntunedLead:
     mean: float
     lead: float
     shared: PairedDifference | None
-    is_all: bool
     has_diverged: bool
 
 
@@ -76,31 +74,28 @@ def untuned_sentence(metric: ObjectiveMetric, leads: Sequence[UntunedLead]) -> s
     if not leads:
         return ""
     first, *others = leads
-    by = metric.change(first.lead, signed=False)
     counted = f" (a diverged run counts as {metric.text(metric.worst)})" if first.has_diverged else ""
     told = (
-        f"Tuning did not help {marked_name(first.label)}: its untuned defaults reach {metric.text(first.mean)}"
-        f"{counted}, better by {by}"
+        f"Tuning did not help {marked_name(first.label)}: its untuned defaults reach "
+        f"{metric.text(first.mean)}{counted}, {_ahead(metric, first)}."
     )
-    shared = first.shared
-    if shared is not None:
-        seeds = f"{shared.n} shared seed{'s' if shared.n > 1 else ''}"
-        if first.is_all:
-            told += f" over {seeds} ({_shown(metric, shared)})"
-        else:
-            size = metric.change(shared.mean, signed=False)
-            told += f", and over their {seeds} by {size} ({_shown(metric, shared)})"
-    rest = f" The untuned defaults of {listed([each.label for each in others])} have the better mean too."
-    return f"{told}.{rest if others else ''}"
+    if not others:
+        return told
+    return f"{told} The untuned defaults of {listed([each.label for each in others])} have the better mean too."
 
 
-def _shown(metric: ObjectiveMetric, shared: PairedDifference) -> str:
-    """Return the interval, and whether it shows a difference of this pair alone."""
+def _ahead(metric: ObjectiveMetric, lead: UntunedLead) -> str:
+    """Return the lead over the shared seeds, and whether its interval shows a difference of this pair alone."""
+    shared = lead.shared
+    if shared is None:
+        return f"better by {metric.change(lead.lead, signed=False)}"
+    by = metric.change(shared.mean, signed=False)
+    told = f"and lead by {by} over {shared.n} shared seed{'s' if shared.n > 1 else ''}"
     span = metric.change_span(shared.low, shared.high)
     if not span:
-        return "too few for an interval"
-    shows = "shows it" if shared.low > 0 else "shows the opposite" if shared.high < 0 else "does not show it"
-    return f"{100 * shared.level:g}{SPACE}% interval of this pair alone {span}, which {shows}"
+        return f"{told}, too few for an interval"
+    shown = "shown for this pair alone" if shared.low > 0 else "not shown"
+    return f"{told} ({100 * shared.level:g}{SPACE}% interval {span}: {shown})"
 
 
 def _lead(entry: Entry, row: Row, outcome: Outcome, metric: ObjectiveMetric) -> UntunedLead | None:
@@ -118,7 +113,6 @@ def _lead(entry: Entry, row: Row, outcome: Outcome, metric: ObjectiveMetric) -> 
         mean=row.mean - metric.sign * row.gain,
         lead=-row.gain,
         shared=_shared(cells, metric),
-        is_all=all(len(study.tuned) == len(study.untuned) == len(numbers) for study in entry.studies),
         has_diverged=any(run.state == "diverged" for run in runs),
     )
 

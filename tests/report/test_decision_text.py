@@ -107,7 +107,8 @@ def test_the_terminal_has_the_answer_and_the_price_and_knows_that_pairs_are_open
     closing = closed(experiment)
     cost, ruled_out = closing.sentences
     found = compare(experiment)
-    assert (closing.answer, cost) == found.answer.sentences[:2]
+    answered, priced = found.answer.sentences[:2]
+    assert (closing.answer, cost) == (answered, priced.partition(" Beyond the plan of ")[0])
     assert ruled_out.startswith("Ruled out as the best: sgd")
     assert closing.is_open
     alone = closed(make_experiment(in_looks("adam", 0.9, 5)))
@@ -176,12 +177,17 @@ def test_looks_that_are_planned_come_before_any_price_and_the_command_is_that_of
 
 
 def test_the_price_says_the_range_first_and_the_median_with_its_cost(in_looks, make_experiment):
-    found = compare(make_experiment(*(in_looks(name, 0.9, 20, noise=0.02) for name in ("adam", "nadam"))))
+    experiment = make_experiment(*(in_looks(name, 0.9, 20, noise=0.02) for name in ("adam", "nadam")))
+    found = compare(experiment)
     (cost,) = found.prices
     high = "more than 320" if cost.seeds.high is None else cost.seeds.high
     told = f"To decide it takes {cost.seeds.low} to {high} seeds in all (80 % range; median {cost.seeds.typical}: "
     assert told in said(found)
     assert f"{cost.seeds.typical - 20} more of each, about " in said(found)
+    # In the terminal, `study plan` says the error, beside the command that spends it.
+    assert "Beyond the plan of 20, the probability of any false claim is at most" in said(found)
+    assert told in " ".join(closed(experiment).sentences)
+    assert "Beyond the plan" not in " ".join(closed(experiment).sentences)
 
 
 def test_several_open_pairs_have_one_limit_that_names_no_side(in_looks, make_experiment):

@@ -34,15 +34,14 @@ def test_the_untuned_defaults_of_the_winner_are_told_right_after_the_answer_with
     (lead,) = untuned_leads(found.experiment, found.outcome, found.rows)
     assert found.answer.winner == lead.label == "adam"
     assert lead.lead == pytest.approx(-found.rows[0].gain)
-    assert (lead.shared.n, lead.is_all) == (5, False)
+    assert lead.shared.n == 5
     own = 0.001 * np.random.default_rng(9).standard_normal(20)
     assert lead.shared.mean == pytest.approx(0.01 + own[:5].mean(), abs=2e-4)
     told = told_of(found)
     span = f"{100 * lead.shared.low:.2f} to {100 * lead.shared.high:.2f}"
     assert told == (
-        f"Tuning did not help adam: its untuned defaults reach {100 * lead.mean:.2f} %, better by "
-        f"{100 * lead.lead:.2f} points, and over their 5 shared seeds by {100 * lead.shared.mean:.2f} points (95 % "
-        f"interval of this pair alone {span}, which shows it)."
+        f"Tuning did not help adam: its untuned defaults reach {100 * lead.mean:.2f} %, and lead by "
+        f"{100 * lead.shared.mean:.2f} points over 5 shared seeds (95 % interval {span}: shown for this pair alone)."
     )
     assert found.answer.sentences[1].replace("\u2212", "-") == told
     assert closing_lines(found.experiment, found.outcome, found.answer).sentences[0].replace("\u2212", "-") == told
@@ -50,19 +49,18 @@ def test_the_untuned_defaults_of_the_winner_are_told_right_after_the_answer_with
     assert exported["shared"]["mean"] == lead.shared.mean
 
 
-def test_with_all_seeds_shared_one_difference_is_told_and_luck_is_not_called_a_lead(winner):
+def test_a_lead_that_luck_explains_is_said_to_be_not_shown(winner):
     found = compare(winner(10, lead=0.004, noise=0.01))
     (lead,) = untuned_leads(found.experiment, found.outcome, found.rows)
-    assert lead.is_all
     assert lead.lead == pytest.approx(lead.shared.mean)
     assert lead.shared.low < 0 < lead.shared.high
     told = told_of(found)
-    assert f"better by {100 * lead.lead:.2f} points over 10 shared seeds (95 % interval" in told
-    assert told.endswith(", which does not show it).")
+    assert f"and lead by {100 * lead.lead:.2f} points over 10 shared seeds (95 % interval" in told
+    assert told.endswith(": not shown).")
 
 
 def test_with_too_few_shared_seeds_there_is_no_interval(winner):
-    assert told_of(compare(winner(2))).endswith(" (too few for an interval).")
+    assert told_of(compare(winner(2))).endswith(" over 2 shared seeds, too few for an interval.")
 
 
 @pytest.mark.parametrize("lead", [-0.02, 0.0])
@@ -108,5 +106,5 @@ def test_a_lead_of_a_loss_is_positive_where_the_defaults_are_lower(make_study, m
     (lead,) = untuned_leads(found.experiment, found.outcome, found.rows)
     assert lead.lead == pytest.approx(0.05, abs=1e-6)
     assert lead.shared.mean == pytest.approx(0.05, abs=1e-6)
-    assert "its untuned defaults reach 0.1498, better by 0.05 over 10 shared seeds (" in told_of(found)
+    assert "its untuned defaults reach 0.1498, and lead by 0.05 over 10 shared seeds (" in told_of(found)
     assert untuned_sentence(found.experiment.metric, []) == ""

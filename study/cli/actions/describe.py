@@ -11,6 +11,7 @@ from study.core.entry_colors import entry_colors
 from study.core.names import typed_command
 from study.core.number_text import plus_minus, score_text, short_number
 from study.pipeline.confirmed_means import confirmed_means
+from study.report.configuration_kinds import kinds_text
 from study.report.confirmed import divergence_text
 from study.report.marked_text import plain as without_marks
 from study.report.studies import ComparedExperiment, ComparedStudy, Histories
@@ -77,7 +78,8 @@ def describe(
 def _head(experiment: ComparedExperiment) -> tuple[str, ...]:
     metric = experiment.metric
     chosen_by = (metric.name,) if metric.confirmed != metric.name else ()
-    return ("study", *chosen_by, f"{metric.confirmed}, tuned", "untuned", "trials", "best configuration")
+    tuned = metric.confirmed if kinds_text(experiment) != "tuned " else f"{metric.confirmed}, tuned"
+    return ("study", *chosen_by, tuned, "untuned", "trials", "best configuration")
 
 
 def _cells(row: Row, experiment: ComparedExperiment) -> tuple[str, ...]:
