@@ -69,7 +69,7 @@ def untuned_sentence(metric: ObjectiveMetric, leads: Sequence[UntunedLead]) -> s
 
     Args:
         metric: The metric.
-        leads: The leads of untuned defaults; the first is told in full.
+        leads: The leads of untuned defaults; the first in full.
     """
     if not leads:
         return ""

@@ -1,4 +1,4 @@
-"""Which studies that run by their store have a living process."""
+"""Living processes of the studies that run by their store."""
 
 from __future__ import annotations
 
