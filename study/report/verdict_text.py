@@ -239,15 +239,19 @@ def _leads(
     # Said once, if it is the same for all.
     once = seeds[0] if len(seeds) > 1 and len(set(seeds)) == 1 else ""
 
+    has_winner = outcome.verdict is not None and outcome.verdict.winner
+
     def lead(each: CandidateDifference, over: str, at: str) -> str:
         told = "; ".join(filter(None, (metric.change_span(each.low_holm, each.high_holm), at)))
-        return f"{metric.change(each.mean, signed=False)}{over} {marked_name(outcome.labels[each.other])} ({told})"
+        # The one that the sentence has just named is not named again.
+        whom = f"{over} {marked_name(outcome.labels[each.other])}" if has_winner or len(ordered) > 1 else ""
+        return f"{metric.change(each.mean, signed=False)}{whom} ({told})"
 
     if len(ordered) <= _ALL_NAMED:
         told = joined([lead(each, " over", "" if once else at) for each, at in zip(ordered, seeds, strict=True)])
         below = "; below 0 it is behind" if any(each.mean < 0 for each in ordered) else ""
         return f"its lead {of} is {told}{f', {once}' if once else ''}{below}"
-    if outcome.verdict is not None and outcome.verdict.winner:
+    if has_winner:
         return f"the smallest of its leads {of} is {lead(ordered[0], ', over', seeds[0])}"
     means = [each.mean for each in ordered]
     span = metric.change_span(min(means), max(means)) + (f"{SPACE}points" if metric.is_share else "")
