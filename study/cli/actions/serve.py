@@ -21,6 +21,7 @@ from study.cli.actions.read_comparison import check_experiments, make_page, read
 from study.cli.browser import open_browser
 from study.cli.stores import find_stores
 from study.core.database_address import sqlite_file
+from study.core.errors import StudyError
 from study.core.records import StudyRecord
 from study.report.across_workloads import across
 from study.report.html.live_state import LiveState, live_state
@@ -126,8 +127,17 @@ def _make(
     searches: Sequence[Searches],
     connections: Connections,
 ) -> MadePage:
-    """Read the experiments and make their page, of those that have a trial; without one, a page that waits."""
+    """Read the experiments and make their page, of those that have a trial; without one, a page that waits.
+
+    Raises:
+        StudyError: An experiment has no study any more, or its studies cannot be compared.
+    """
     records = {name: read_studies(uri, name, connections=connections) for name in names}
+    if lost := [name for name, found in records.items() if not found]:
+        raise StudyError(
+            f"EXPERIMENT={lost[0]}: its studies are no longer in the store, since they were deleted or renamed. This "
+            "is how they were before. See study list --all."
+        )
     begun = {name: found for name, found in records.items() if any(_has_begun(record) for record in found)}
     state = _state([record for found in records.values() for record in found], searches)
     made = time_text()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 
 from study.cli import main
 from study.cli.actions.serve import stamp_of
@@ -78,6 +79,12 @@ def test_the_page_waits_follows_and_ends_and_the_stores_stay_as_they_are(folder,
             assert json.loads(get(f"{address}version"))["version"] in get(address)
             assert digests(folder) == before
             assert {path.name for path in folder.iterdir()} == {"mlruns"}
+            client = MlflowClient(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}")
+            client.delete_experiment(client.get_experiment_by_name("digits-mlp").experiment_id)
+            told = wait_for(lambda: json.loads(get(f"{address}version"))["fault"])
+            assert told.startswith("EXPERIMENT=digits-mlp: its studies are no longer in the store")
+            assert json.loads(get(f"{address}version"))["text"].startswith("The study has ended, with 2 trials")
+            assert "75.00\u00a0%" in get(address)
             os.kill(server.pid, signal.SIGINT)
             assert server.wait(20) == 0
             assert server.stdout.read() == b""  # of a study it would say that it writes finished results
