@@ -17,6 +17,7 @@ from study.report.caution import Caution
 from study.report.caveats import serious_cautions
 from study.report.closing_lines import ClosingLines, closing_lines
 from study.report.comparability import check_comparable
+from study.report.marked_text import plain
 from study.report.pairing import decide_outcome
 from study.report.studies import at_target, gather
 from study.report.summary_rows import summarize
@@ -108,7 +109,8 @@ def _paragraphs(closing: ClosingLines, cautions: Sequence[Caution]) -> list[Para
     """Return the answer, the sentences that belong to it, and the serious cautions, each with its topic."""
     answered = [Paragraph(text=closing.answer, look="answer")] if closing.answer else []
     belonging = [Paragraph(text=sentence) for sentence in closing.sentences]
-    serious = [Paragraph(text=f"{each.topic}: {each.text}", look="caution") for each in (*closing.cautions, *cautions)]
+    told = [plain(f"{each.topic}: {each.text}") for each in (*closing.cautions, *cautions)]
+    serious = [Paragraph(text=text, look="caution") for text in told]
     return [*answered, *belonging, *serious]
 
 

@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 from study.cli.actions import end_of_run, overview
-from study.cli.actions.end_of_run import answer_of, lost_results, n_ended, show_end, without_result
+from study.cli.actions.end_of_run import _paragraphs, answer_of, lost_results, n_ended, show_end, without_result
 from study.core.records import StudyRecord
+from study.report.caution import Caution
+from study.report.closing_lines import ClosingLines
 from study.run import run_study
 
 
@@ -45,6 +47,12 @@ def test_a_search_that_its_time_limit_cut_is_said():
     assert list(lost_results(record(complete=5), limit_s=9.0)) == []
     assert (n_ended(cut), without_result(cut)) == (2, False)
     assert not without_result(record(status="RUNNING"))
+
+
+def test_cautions_have_plain_spaces_which_every_terminal_has():
+    caution = Caution(topic="Diverged confirmations", text="a rate of up to 100\u00a0%", serious=True)
+    (paragraph,) = _paragraphs(ClosingLines(), [caution])
+    assert paragraph.text == "Diverged confirmations: a rate of up to 100 %"
 
 
 def test_studies_that_diverged_and_differences_of_an_experiment_are_said(
