@@ -52,7 +52,8 @@ def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> i
     check_experiments(names, list(read_experiments(uri, connections=connections)))
     command = shlex.join(["study", "compare", *arguments])
     # Another store of MLflow may belong to another search than that of the folder.
-    searches = [partial(list_searches, stores)] if options.tracking_uri is None else []
+    knows_search = options.tracking_uri is None or options.optuna_url is not None
+    searches = [partial(list_searches, stores)] if knows_search else []
     make = partial(
         _make,
         uri,
@@ -67,6 +68,8 @@ def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> i
     with PageServer(page, port=options.port) as server:
         sys.stdout.write(f"{', '.join(names)}: {page.look().text}.\n\n")
         sys.stdout.write(f"Open the page:  {server.address}\nIt follows the studies. Ctrl-C ends it.\n")
+        if not knows_search:
+            sys.stdout.write("A study whose process has died is shown as running, unless --optuna-url is given.\n")
         sys.stdout.flush()
         if not options.no_browser:
             open_browser(server.address)
