@@ -15,6 +15,21 @@ def topics(comparison):
     return {caution.topic: caution for caution in comparison.cautions}
 
 
+def test_studies_of_changed_data_are_entries_of_their_own_where_all_are_compared(make_study, make_experiment):
+    studies, digests = [], {}
+    for data, started in (("old", 1e9), ("new", 2e9)):
+        for seed in (0, 1):
+            made = make_study(f"sgd-{data}-{seed}", TESTS, params={"optimizer": "sgd", "study_seed": str(seed)})
+            tags = {**made.tags, "settings_id": f"sgd-{seed}"}
+            studies.append(replace(made, optimizer="sgd", tags=tags, started=started + seed))
+            digests[made.run_id] = data
+    found = make_experiment(*studies, digests=digests, force=True)
+    names = {entry.label: [study.record.name for study in entry.studies] for entry in found.entries}
+    assert names == {f"sgd-{data}-0": [f"sgd-{data}-0", f"sgd-{data}-1"] for data in ("new", "old")}
+    (of_new,) = make_experiment(*studies, digests=digests).entries
+    assert (of_new.label, len(of_new.studies)) == ("sgd", 2)
+
+
 def test_unequal_budgets_are_cut_to_the_common_one_and_said(make_study, make_experiment):
     short = make_study("adam", TESTS, trials=(0.5, 0.8, 0.6))
     long = make_study("sgd", TESTS, trials=(0.5, 0.8, 0.6, 0.4, 0.3))
