@@ -56,9 +56,10 @@ def describe(
     labels = [entry.label for entry in experiment.entries]
     colors = dict(zip(labels, entry_colors([entry.optimizer for entry in experiment.entries]), strict=True))
     headline, colon, _ = found.sentences[0].partition(": ")
+    forced = " The studies are not comparable; --force was given." if experiment.differing else ""
     note = ExperimentNote(
         # MLflow shows the first line alone until a person opens the description.
-        headline=headline + ("." if colon else ""),
+        headline=headline + ("." if colon else "") + forced,
         sentences=found.sentences if colon else found.sentences[1:],
         table=[_head(experiment), *(_cells(row, experiment) for row in rows)],
         below=[
