@@ -278,3 +278,14 @@ def test_an_objective_that_is_not_finite_is_told(make_study, make_experiment, va
     (caution,) = (c for c in serious_cautions(make_experiment(plain, odd)) if c.topic == "Objective not finite")
     assert caution.text.startswith("odd: val_accuracy is not finite in 1 of ")
     assert "counts as the worst value" in caution.text
+
+
+def test_a_study_that_differs_from_a_later_one_in_its_name_alone_is_left_out_and_said(make_study, make_experiment):
+    made = make_study("first", TESTS)
+    tags = {**made.tags, "settings_id": "settings"}
+    studies = (replace(made, tags=tags), replace(make_study("second", TESTS), tags=tags, started=2e9))
+    told = topics(compare(make_experiment(*studies)))["Left out"].text
+    assert told.startswith(
+        "first: later studies have the same settings with changed data, code or architecture, or only"
+    )
+    assert "or only another name" in told
