@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from study.cli.actions.describe import describe
+from study.cli.actions.describe import describe, describe_without_answer
 from study.cli.actions.liveness import living
 from study.cli.actions.overview import UnderTable, show_studies
 from study.cli.paragraphs import Paragraph
@@ -19,6 +19,7 @@ from study.report.caution import Caution
 from study.report.caveats import serious_cautions
 from study.report.closing_lines import ClosingLines, closing_lines
 from study.report.comparability import check_comparable
+from study.report.marked_text import plain
 from study.report.pairing import decide_outcome
 from study.report.studies import at_target, gather
 from study.report.summary_rows import summarize
@@ -109,6 +110,9 @@ def answer_of(
     """
     if sum(n_ended(record) for record in records) > _MOST_TRIALS:
         told = f"There are too many trials to read here: `{typed_command('compare', name)}` has the answer."
+        if describes:
+            headline = "There are too many trials to compare them at the end of a run."
+            describe_without_answer(uri, name, headline=headline, connections=connections)
         return UnderTable(paragraphs=(Paragraph(text=told),))
     closing, cautions = _compared(uri, name, connections or Connections(), searches=searches, describes=describes)
     return UnderTable(paragraphs=tuple(_paragraphs(closing, cautions)), is_open=closing.is_open)
@@ -118,7 +122,8 @@ def _paragraphs(closing: ClosingLines, cautions: Sequence[Caution]) -> list[Para
     """Return the answer, the sentences that belong to it, and the serious cautions, each with its topic."""
     answered = [Paragraph(text=closing.answer, look="answer")] if closing.answer else []
     belonging = [Paragraph(text=sentence) for sentence in closing.sentences]
-    serious = [Paragraph(text=f"{each.topic}: {each.text}", look="caution") for each in (*closing.cautions, *cautions)]
+    told = [plain(f"{each.topic}: {each.text}") for each in (*closing.cautions, *cautions)]
+    serious = [Paragraph(text=text, look="caution") for text in told]
     return [*answered, *belonging, *serious]
 
 
@@ -206,6 +211,9 @@ def _compared(
     gathered = replace(gathered, has_worker=living(gathered.records, searches))
     cautions = [*refused, *serious_cautions(gathered)]
     if reasons:
+        if describes:
+            headline = "No answer: the studies of this experiment are not comparable."
+            describe_without_answer(uri, name, headline=headline, reasons=reasons, connections=connections)
         return ClosingLines(), cautions
     outcome, rows = decide_outcome(gathered), summarize(gathered)
     found = answer(gathered, outcome, rows)
