@@ -114,7 +114,7 @@ def _winner(
     metric, row = experiment.metric, next(row for row in rows if row.label == outcome.candidate)
     first = (
         f"{marked_name(row.label)} is the best of {_these(experiment, outcome)}{_by_little(metric, outcome)}: "
-        f"{_leads(metric, outcome, verdict.differences, rows)}. {_intervals(_n_named(verdict.differences), outcome)}"
+        f"{_leads(metric, outcome, verdict.differences, rows)}"
     )
     second = " ".join(part for part in (_reached(row, metric, outcome), _within(outcome)) if part)
     if outcome.behind is None:
@@ -200,10 +200,7 @@ def _no_winner(
     best = f"{marked_name(row.label)}, the best on validation,"
     if tied:
         names = listed([labels[index] for index in outcome.in_order(each.other for each in tied)])
-        first = (
-            f"{among} {best} shows no significant difference from {names}; {_leads(metric, outcome, tied, rows)}. "
-            f"{_intervals(len(tied), outcome)}"
-        )
+        first = f"{among} {best} shows no significant difference from {names}; {_leads(metric, outcome, tied, rows)}"
     elif better:
         first = (
             f"{among} {marked_name(row.label)} was the best on validation, but {listed(better)} did better on the "
@@ -228,7 +225,7 @@ def _no_winner(
 def _leads(
     metric: ObjectiveMetric, outcome: Outcome, differences: Sequence[CandidateDifference], rows: Sequence[Row]
 ) -> str:
-    """Return `its lead in mean test accuracy is 0.31 points over nadam (0.12 to 0.50)`.
+    """Return `its lead in mean test accuracy is 0.31 points over nadam (0.12 to 0.50).`, and what intervals hold for.
 
     A lead and the ends of its interval are positive where the candidate is better, for scores and for losses. Many
     are shortened: to the smallest of a winner, or to the span of those that are not significant.
@@ -238,8 +235,12 @@ def _leads(
     seeds = [_shared_seeds(outcome, each, rows) for each in ordered]
     # Said once, if it is the same for all.
     once = seeds[0] if len(seeds) > 1 and len(set(seeds)) == 1 else ""
-
     has_winner = outcome.verdict is not None and outcome.verdict.winner
+    # Beside others that the sentence has named, "its" would have two readings.
+    whose, one = (
+        f"its {noun}" if has_winner else f"the {noun} of {marked_name(outcome.candidate or '')}"
+        for noun in ("leads", "lead")
+    )
 
     def lead(each: CandidateDifference, over: str, at: str) -> str:
         told = "; ".join(filter(None, (metric.change_span(each.low_holm, each.high_holm), at)))
@@ -250,15 +251,14 @@ def _leads(
     if len(ordered) <= _ALL_NAMED:
         told = joined([lead(each, " over", "" if once else at) for each, at in zip(ordered, seeds, strict=True)])
         below = "; below 0 it is behind" if any(each.mean < 0 for each in ordered) else ""
-        return f"its lead {of} is {told}{f', {once}' if once else ''}{below}"
+        return f"{one} {of} is {told}{f', {once}' if once else ''}{below}. {_intervals(len(ordered), outcome)}"
     if has_winner:
-        return f"the smallest of its leads {of} is {lead(ordered[0], ', over', seeds[0])}"
+        return f"the smallest of {whose} {of} is {lead(ordered[0], ', over', seeds[0])}. {_intervals(1, outcome)}"
     means = [each.mean for each in ordered]
     span = metric.change_span(min(means), max(means)) + (f"{SPACE}points" if metric.is_share else "")
-    zero = (
-        ", and every interval contains zero" if all(each.low_holm <= 0 <= each.high_holm for each in ordered) else ""
-    )
-    return f"its leads {of} over them are {span}{zero}"
+    if not all(each.low_holm <= 0 <= each.high_holm for each in ordered):
+        return f"{whose} {of} over them are {span}."
+    return f"{whose} {of} over them are {span}, and every interval contains zero. {_intervals(len(ordered), outcome)}"
 
 
 def _shared_seeds(outcome: Outcome, each: CandidateDifference, rows: Sequence[Row]) -> str:
@@ -267,10 +267,6 @@ def _shared_seeds(outcome: Outcome, each: CandidateDifference, rows: Sequence[Ro
     shared = outcome.pair_of(*map(outcome.labels.index, labels)).n_units
     n = {row.confirmed.n // len(row.configuration) for row in rows if row.label in labels and row.confirmed}
     return f"over their {shared} shared seeds" if outcome.unit == "seed" and n != {shared} else ""
-
-
-def _n_named(differences: Sequence[CandidateDifference]) -> int:
-    return len(differences) if len(differences) <= _ALL_NAMED else 1
 
 
 def _intervals(n: int, outcome: Outcome) -> str:

@@ -30,7 +30,8 @@ def test_equal_optimizers_have_no_winner_and_both_are_named(make_study, make_exp
     assert (found.answer.kind, found.answer.winner) == ("none", None)
     assert found.answer.sentences[0].startswith(
         "No clear winner among these 2 tuned configurations: "
-        "adam, the best on validation, shows no significant difference from sgd; its lead in mean test accuracy is "
+        "adam, the best on validation, shows no significant difference from sgd; the lead of adam in mean test "
+        "accuracy is "
     )
 
 
@@ -251,3 +252,38 @@ def test_a_configuration_that_was_fixed_is_not_called_tuned(make_study, make_exp
     assert ("tuned" in whole) == (n_fixed < 3)
     names = [trace["name"] for trace in found.figures["results"].traces]
     assert f"{ {0: 'tuned ', 1: '', 3: 'fixed '}[n_fixed] }mean, 95 % interval" in names
+
+
+def test_of_many_leads_the_smallest_of_a_winner_is_said_or_the_span_of_those_that_are_open(
+    make_study, make_experiment
+):
+    def told(levels, noise):
+        rng = np.random.default_rng(11)
+        names = ("adam", "lamb", "lion", "momentum", "sgd")
+        return compare(
+            make_experiment(
+                *(
+                    make_study(name, level + noise * rng.standard_normal(10), validation=0.9 - 0.01 * place)
+                    for place, (name, level) in enumerate(zip(names, levels, strict=True))
+                )
+            )
+        )
+
+    won = told((0.9, 0.6, 0.7, 0.8, 0.5), 0.002)
+    assert won.answer.winner == "adam"
+    nearest = min(won.outcome.verdict.differences, key=lambda each: each.mean)
+    assert (
+        f"the smallest of its leads in mean test accuracy is {100 * nearest.mean:.2f} points, over momentum ("
+        in won.answer.sentences[0]
+    )
+    assert won.answer.sentences[0].endswith(
+        "The 95 % interval holds for all pairs together, if scores are roughly normal."
+    )
+    open_ones = told((0.9,) * 5, 0.02)
+    means = [100 * each.mean for each in open_ones.outcome.verdict.differences]
+    span = f"{min(means):.2f} to {max(means):.2f} points".replace("-", "\u2212")
+    first = open_ones.answer.sentences[0]
+    assert (
+        f"; the leads of adam in mean test accuracy over them are {span}, and every interval contains zero." in first
+    )
+    assert first.endswith(" The 95 % intervals hold for all pairs together, if scores are roughly normal.")
