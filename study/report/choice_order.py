@@ -56,5 +56,5 @@ def order_rule(metric: ObjectiveMetric) -> str:
     apart = " The test split plays no part in it." if metric.confirmed_on == "test" else ""
     return (
         f"The order in all tables and figures is the protocol's choice: the {best} mean validation {metric.spoken} "
-        f"over the confirmations of its configuration comes first.{apart}"
+        f"over the confirmations of a configuration comes first.{apart}"
     )

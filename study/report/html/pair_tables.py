@@ -157,7 +157,8 @@ def _seeds(cost: PairPrice | None) -> str:
     if seeds.typical is None:
         return f"more than {seeds.horizon}"
     high = f"over {seeds.horizon}" if seeds.high is None else str(seeds.high)
-    return f"about {seeds.typical} ({seeds.low or seeds.typical} to {high})"
+    low = str(seeds.low or seeds.typical)
+    return f"about {low}" if low == high else f"{low} to {high} (median {seeds.typical})"
 
 
 def _time(cost: PairPrice | None) -> str:
@@ -189,8 +190,9 @@ def _notes(comparison: Comparison, *, has_price: bool) -> list[str]:
         )
     if has_price:
         told.append(
-            "Decided at: the seeds in all at which an open pair would be decided, with a range that holds with 80 % "
-            "probability, from the mean and the spread of the differences so far."
+            "Decided at: the seeds in all at which an open pair would be decided, a range that holds with 80 % "
+            "probability and its median, from the mean and the spread of the differences so far. The time is that of "
+            "the median."
         )
     return told
 
