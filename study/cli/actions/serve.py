@@ -147,7 +147,7 @@ def _make(
     if not begun:
         return _made(render_waiting(names, live=state), state, made)
     read = [
-        read_comparison(uri, name, connections=connections, force=force, records=found)
+        read_comparison(uri, name, connections=connections, force=force, records=found, searches=searches)
         for name, found in begun.items()
     ]
     workloads = across([each.comparison for each in read])

@@ -201,7 +201,11 @@ class _Watching:
         names = self._chosen or sorted(self._seen) or list(read_experiments(uri, connections=connections))
         under = {
             (uri, name): answer_of(
-                uri, name, read_studies(uri, name, trials=False, connections=connections), connections=connections
+                uri,
+                name,
+                read_studies(uri, name, trials=False, connections=connections),
+                connections=connections,
+                searches=self._searches,
             )
             for name in names
         }
