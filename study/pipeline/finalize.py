@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from study.config.own_code import model_code
@@ -46,21 +46,23 @@ class LackingTrialsError(StoreError):
 
 
 def keep_model(context: StudyContext, confirmed: Confirmed | None) -> None:
-    """Log the best confirmed model, unless another worker of the study does.
+    """Log the best confirmed model, unless another worker of the study does, and delete those that it replaces.
 
     Args:
         context: The study's parts.
         confirmed: The best confirmation of this worker; None: it trained none.
     """
     if context.config.tracking.log_model:
+        # Read before the best one is chosen: a model that another worker logs after this is of a better confirmation.
+        earlier = context.tracker.models.ids()
         best = best_model(context, confirmed)
         if best is not None:
             of_point = (context.config, context.dataset, context.trainer, best.hyperparameters)
-            _log(context, build_model_at(*of_point, weights=best.weights), of=best.claim)
+            _log(context, build_model_at(*of_point, weights=best.weights), of=best.claim, replaces=earlier)
     context.search.claims.finish()
 
 
-def _log(context: StudyContext, model: Any, *, of: str) -> None:
+def _log(context: StudyContext, model: Any, *, of: str, replaces: Collection[str]) -> None:
     from study.training.architecture import unserializable  # imports Keras
     from study.training.custom_objects import custom_objects
 
@@ -73,7 +75,7 @@ def _log(context: StudyContext, model: Any, *, of: str) -> None:
         return
     with without_tensorflow():
         example_x, code = context.dataset.validation.first(2).x, model_code(custom_objects(model))
-        context.tracker.log_model(model, example_x=example_x, of=of, code=code)
+        context.tracker.models.log(model, example_x=example_x, of=of, code=code, replaces=replaces)
 
 
 def record(context: StudyContext) -> None:

@@ -42,6 +42,8 @@ _FIRST_SEEDS = " AND ".join(
     ["tags.role = 'confirmation'", "tags.config != 'default'", "tags.number LIKE '_'"]
     + [f"tags.number != '{number}'" for number in range(5, 10)]
 )
+# The sections that MLflow's page makes: of metrics without a group, of the group `point/`, and of `system/`.
+_OF_MLFLOW = ("Model metrics", "point", "System metrics")
 _PIXELS_PER_LETTER, _PIXELS_BESIDE, _LEAST_PIXELS = 8, 34, 100
 
 
@@ -152,14 +154,14 @@ def _states(config: StudyConfig, arguments: list[str], *, has_test: bool) -> dic
             "tags.role = 'study'",
             _metric(chosen_by),
             not maximize,
-            compareRunSections=[_section("Search")],
+            **_sections("Search"),
             compareRunCharts=[_line(BEST_SO_FAR, "Search"), _line(OF_TRIAL, "Search")],
         ),
         "curves": _state(
             _FIRST_SEEDS,
             _metric("objective"),
             not maximize,
-            compareRunSections=[_section("Confirmations")],
+            **_sections("Confirmations"),
             compareRunCharts=[
                 {**_line(objective, "Confirmations"), "uuid": ENDS},
                 _line("loss", "Confirmations"),
@@ -211,8 +213,15 @@ def _width(column: str) -> int:
     return _WIDTHS.get(column, max(_LEAST_PIXELS, _PIXELS_PER_LETTER * letters + _PIXELS_BESIDE))
 
 
-def _section(name: str) -> dict[str, Any]:
-    return {"uuid": name, "name": name, "display": True, "isReordered": False}
+def _sections(first: str) -> dict[str, Any]:
+    """Return the sections of a view with charts: its own one open, and below it those that MLflow makes, closed.
+
+    MLflow finds its own sections by their names, makes those that are missing, and sorts all by name unless a person
+    has ordered them.
+    """
+    named = [(first, True), *((name, False) for name in _OF_MLFLOW)]
+    sections = [{"uuid": name, "name": name, "display": shown, "isReordered": False} for name, shown in named]
+    return {"compareRunSections": sections, "isAccordionReordered": True}
 
 
 def _line(metric: str, section: str) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def test_the_curves_are_those_of_the_first_five_tuned_confirmations(open_tracker
         tracker.flush()
         state = json.loads(client.get_experiment(experiment_id).tags["mlflow.sharedViewState.curves"])
         shown = client.search_runs([experiment_id], state["searchFilter"])
-    assert {run.info.run_name for run in shown} == {"adam best 0", "adam best 4"}
+    assert {run.info.run_name for run in shown} == {"adam confirmation 0 (tuned)", "adam confirmation 4 (tuned)"}
     assert state["groupBy"] is None
 
 

@@ -124,6 +124,6 @@ def check_nested(browser):
     click = f"document.querySelector({json.dumps(EXPANDER)}).click()"
     browser.ask(click)
     browser.wait(f"{NAMES}.length > 6")
-    assert {"sgd trial 000", "sgd best 2"} <= set(browser.ask(NAMES))
+    assert {"sgd trial 0", "sgd confirmation 2 (tuned)"} <= set(browser.ask(NAMES))
     browser.ask(click)
     browser.wait(f"{NAMES}.length === 2")

@@ -113,7 +113,7 @@ def test_children_hold_the_schema(make_config, open_tracker, record):
     ]
     assert study.confirmations[0].metrics["test_accuracy"] == pytest.approx(0.7)
     stored = client_of(config).get_run(trial.run_id)
-    assert stored.info.run_name == "adam trial 000"
+    assert stored.info.run_name == "adam trial 0"
     shown = {key: value for key, value in stored.data.tags.items() if not key.startswith("mlflow.")}
     own = {"role": "trial", "number": "0", "state": "complete", "study_name": "adam", "point": "learning_rate=0.1"}
     assert shown == own | {"internals": shown["internals"], "process": shown["process"]}
@@ -122,7 +122,7 @@ def test_children_hold_the_schema(make_config, open_tracker, record):
     assert stored.data.tags["mlflow.parentRunId"] == study.run_id
     assert study.confirmations[0].params["repetition"] == "1"
     assert "trial_number" not in study.confirmations[0].params
-    assert client_of(config).get_run(study.confirmations[0].run_id).info.run_name == "adam best 1"
+    assert client_of(config).get_run(study.confirmations[0].run_id).info.run_name == "adam confirmation 1 (tuned)"
 
 
 def test_the_data_set_is_an_input_once_however_often_the_study_is_opened(make_config, open_tracker, dataset):
@@ -612,7 +612,7 @@ def test_a_model_that_a_server_cannot_take_waits_as_a_file(make_config, open_tra
     monkeypatch.setattr("study.tracking.keras_models.log_keras_model", away)
     monkeypatch.setattr("study.tracking.keras_models.keras_file", lambda model: model)
     with open_tracker(config) as tracker:
-        tracker.log_model(b"weights", example_x=None)
+        tracker.models.log(b"weights", example_x=None)
         run_id = tracker.run_id
     assert read_artifact_text(config.stores.tracking_uri, run_id, "model.keras") == "weights"
 
