@@ -19,7 +19,7 @@ from study.pipeline.reconcile import trials_text
 from study.pipeline.workload import build_model_at
 from study.search.waiting import POLL_S
 from study.tracking.mlflow_schema import config_params, config_tags, split_tags
-from study.tracking.study_summary import ConfirmedMean
+from study.tracking.study_summary import Tests
 from study.training.backend import without_tensorflow
 
 # Longest wait for the records of other workers, which are on their way to a server, in seconds.
@@ -92,7 +92,7 @@ def record(context: StudyContext) -> None:
     confirmed = tracker.finished("confirmation")
     results = f"{len(ended)} of {context.config.n_trials} trials, best {number}, {len(confirmed)} confirmations"
     if search.claims.once(f"record of {results}"):
-        tracker.summarize(best=number, tests=_means(context, confirmed), ended=ended)
+        tracker.summarize(best=number, **_means(context, confirmed), ended=ended)
         tracker.flush()
         search.claims.finish()
     _check_whole(context)
@@ -127,7 +127,11 @@ def leave(context: StudyContext) -> None:
     context.tracker.leave()
 
 
-def _means(context: StudyContext, confirmed: Mapping[tuple[Kind, int], RunRecord]) -> dict[str, ConfirmedMean]:
+def _means(context: StudyContext, confirmed: Mapping[tuple[Kind, int], RunRecord]) -> dict[str, Tests]:
+    """Return the means of the tuned and of the untuned confirmations, as arguments of the summary."""
     params = {param.key: param.value for param in config_params(context.config)}
     tags = {**config_tags(context.config), **split_tags(context.dataset)}
-    return confirmed_means(confirmed.values(), params=params, tags=tags)
+    return {
+        "tests": confirmed_means(confirmed.values(), params=params, tags=tags),
+        "untuned": confirmed_means(confirmed.values(), params=params, tags=tags, configs=("default",)),
+    }

@@ -35,8 +35,8 @@ _WORKFLOW = "workflowType=machine_learning"
 ENDS = "ends"
 _NAME, _CREATED, _DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"
 # Widths of columns in pixels, so that neither a header nor a value is cut.
-_WIDTHS = {_NAME: 210, _CREATED: 140, _DURATION: 90, "tags.`test`": 150, "tags.`validation`": 150}
-_WIDTHS |= {"tags.`best`": 360, "tags.`point`": 360}
+_WIDTHS = {_NAME: 210, _CREATED: 140, _DURATION: 90, "tags.`test`": 150, "tags.`untuned`": 150}
+_WIDTHS |= {"tags.`validation`": 150, "tags.`best`": 360, "tags.`point`": 360}
 # The tuned confirmations 0 to 4: a search has no order of numbers. Groups of runs would have colors of their own.
 _FIRST_SEEDS = " AND ".join(
     ["tags.role = 'confirmation'", "tags.config != 'default'", "tags.number LIKE '_'"]
@@ -136,7 +136,7 @@ def _states(config: StudyConfig, arguments: list[str], *, has_test: bool) -> dic
     shown = next((name for name in own if name != "loss"), "loss")
     confirmed = f"test_{shown}" if has_test else f"val_{shown}"
     params = _columns("params", *arguments)
-    scores = _columns("tags", *(("test", "validation") if has_test else ("validation",)))
+    scores = _columns("tags", *(("test", "untuned", "validation") if has_test else ("validation", "untuned")))
     studies = [*scores, *_columns("tags", "best", "progress"), *_columns("metrics", "n_diverged", f"mean_{confirmed}")]
     # A closed study has nothing in the columns of its trials, which stand at the end.
     runs = [*scores, *_columns("tags", "best", "point", "state"), *_columns("metrics", "objective", confirmed)]

@@ -213,13 +213,19 @@ class StudyTracker:
         self._writer.put(*(Log(run=run_id, tags={"superseded": "true"}) for run_id in run_ids))
 
     def summarize(
-        self, *, best: int | None, tests: study_summary.Tests = _NO_TESTS, ended: Mapping[int, str] | None = None
+        self,
+        *,
+        best: int | None,
+        tests: study_summary.Tests = _NO_TESTS,
+        untuned: study_summary.Tests = _NO_TESTS,
+        ended: Mapping[int, str] | None = None,
     ) -> None:
         """Record the study's summary; if other workers have added trials, read the trials from the store again.
 
         Args:
             best: Number of the trial that the search selected; None if no trial completed.
             tests: Mean and interval of each metric over the best point's confirmations. Default: none.
+            untuned: The same over the confirmations of the untuned optimizer. Default: none.
             ended: States of the trials that ended, by number. None (the default): unknown.
 
         Raises:
@@ -227,7 +233,7 @@ class StudyTracker:
         """
         if self._cache.trials.states != ended:
             self._cache.trials = study_summary.StudySummary(self._config, outcomes_of(self.finished().values()))
-        self._record_progress(best=best, tests=tests)
+        self._record_progress(best=best, tests=tests, untuned=untuned)
         self.flush()
 
     def leave(self) -> None:
@@ -344,15 +350,16 @@ class StudyTracker:
                 return
             self._reads_next = time.monotonic() + _READ_INTERVAL_S
             self._cache.trials = study_summary.StudySummary(self._config, outcomes_of(self.finished().values()))
-        self._record_progress(best=self._cache.trials.best, tests=_NO_TESTS)
+        self._record_progress(best=self._cache.trials.best, tests=_NO_TESTS, untuned=_NO_TESTS)
 
-    def _record_progress(self, *, best: int | None, tests: study_summary.Tests) -> None:
+    def _record_progress(self, *, best: int | None, tests: study_summary.Tests, untuned: study_summary.Tests) -> None:
         # Of two values of one step and one millisecond, MLflow takes the larger one.
         trials, now = self._cache.trials, max(mlflow_schema.now_ms(), self._told_ms + 1)
         values = study_summary.study_metrics(trials, best=best, tests=tests, stored=self.opened.names_before)
         step = len(trials.outcomes) * self.opened.counts_steps
         metrics = mlflow_schema.to_metrics(values, step=step, timestamp_ms=now)
         metrics += self._history.take(trials.outcomes, timestamp_ms=now)
-        tags = study_summary.study_tags(self._config, trials, best=best, tests=tests, describes=self.opened.describes)
+        means: Any = {"tests": tests, "untuned": untuned}
+        tags = study_summary.study_tags(self._config, trials, best=best, describes=self.opened.describes, **means)
         self._writer.put(Log(run=self.run_id, metrics=metrics, tags=tags))
         self._told_ms = now

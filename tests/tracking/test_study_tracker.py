@@ -55,12 +55,12 @@ def test_the_studys_run_holds_the_schema(make_config, open_tracker, record, data
     expected = {"role": "study", "dataset": "tiny", "model": "mlp", "study_name": "adam", "progress": "3/3"}
     expected |= {"keras": "3.15.0", "git_commit": "abc123", "mlflow.source.git.commit": "abc123"}
     expected |= {"best": "learning_rate=0.2", "n_trials": "3", "n_at_once": "3"}
-    expected |= {"test": "0.650 ± 0.050", "validation": "0.8000 (best trial)"}
+    expected |= {"test": "0.6500 ± 0.0500", "validation": "0.8000 (best trial)"}
     expected |= {"n_train": str(len(dataset.train)), "n_validation": str(len(dataset.validation))}
     expected |= {"n_test": str(len(dataset.test)), "targets_per_example": "1"}
     assert expected.items() <= study.tags.items()
-    assert "best val_accuracy 0.8 (trial 1)" in study.tags["mlflow.note.content"]
-    assert "test_accuracy 0.65 [0.6, 0.7]" in study.tags["mlflow.note.content"]
+    assert "best val_accuracy 0.8000 (trial 1)" in study.tags["mlflow.note.content"]
+    assert "test_accuracy 0.6500 [0.6000, 0.7000]" in study.tags["mlflow.note.content"]
     params = {"optimizer.name": "adam", "optimizer.beta_2": "0.5", "model.hidden": "[8, 4]"}
     assert params.items() <= study.params.items()
     assert "budget.n_trials" not in study.params
