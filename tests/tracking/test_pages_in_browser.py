@@ -95,7 +95,7 @@ def test_a_first_visit_shows_studies_best_first_and_the_charts_of_the_search_fir
         browser.wait("document.querySelectorAll('.main-svg').length >= 2", seconds=120)
         ticks = browser.ask("[...document.querySelectorAll('.ytick')].map(tick => tick.textContent)")
         assert max(map(float, ticks)) > 0.5
-        assert browser.ask(SECTIONS)[:3] == ["true Search(2)", "false Model metrics(10)", "false point(1)"]
+        assert browser.ask(SECTIONS)[:3] == ["true Search(2)", "false Model metrics(12)", "false point(1)"]
         opened(browser, address, until="document.body.innerText.includes('tiny-mlp')")
         assert "#/experiments" in browser.ask("location.href")
         assert "adam is the best." in browser.ask("document.body.innerText")
