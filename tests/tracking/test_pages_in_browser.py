@@ -22,7 +22,10 @@ pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "import sys; from study.cli import command_line; sys.exit(command_line())"
-COLUMNS = "[...document.querySelectorAll('.ag-header-cell[col-id]')].map(cell => cell.getAttribute('col-id'))"
+# From left to right: MLflow's table adds them to the document in another order at times.
+COLUMNS = """[...document.querySelectorAll('.ag-header-cell[col-id]')]
+    .sort((one, other) => one.getBoundingClientRect().x - other.getBoundingClientRect().x)
+    .map(cell => cell.getAttribute('col-id'))"""
 NAMES = "[...document.querySelectorAll('.ag-pinned-left-cols-container .ag-row a')].map(link => link.textContent)"
 CELL = 'document.querySelector(\'.ag-center-cols-container .ag-row[row-index="{}"] [col-id="{}"]\').textContent'
 EXPANDER = ".ag-pinned-left-cols-container .ag-row [role=button], .ag-pinned-left-cols-container .ag-row button"

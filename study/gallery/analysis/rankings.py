@@ -179,7 +179,7 @@ def verdict(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
 
 
 def ranking_in_short(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
-    """Return the verdict as a headline: the pairs that tuning turns round, their losses, and the best under both.
+    """Return the verdict as a headline: the pairs that tuning reverses, their losses, and the best under both.
 
     Args:
         before: The ranking at a shared setting.
@@ -191,7 +191,7 @@ def ranking_in_short(before: Ranking, after: Ranking, metric: ObjectiveMetric) -
     sure = _sure(pairs, before, after)
     shown = f" ({_versus(sure[0])})" if len(sure) == 1 else ""
     counted = len(sure) or "none"
-    told = f"Of {len(pairs)} pairs, tuning each optimizer significantly turns {counted} round{shown}"
+    told = f"Tuning each optimizer significantly reverses {counted} of {len(pairs)} pairs{shown}"
     fallen = [
         f"{name} itself lost {metric.change(abs(now.estimate - was.estimate), signed=False)} by tuning"
         for name in sorted({name for pair in sure for name in pair}, key=shared.index)

@@ -15,7 +15,7 @@ def test_both_rankings_stand_side_by_side_and_the_claim_is_judged(eight):
     claim, changed, *_ = shown.findings
     turned = "once each optimizer is tuned, 18 of 28 pairs have the opposite order"
     assert claim.startswith(f"The claim is contradicted: {turned}")
-    told = "Of 28 pairs, tuning each optimizer significantly turns 18 round. The best mean goes from adam to sgd."
+    told = "Tuning each optimizer significantly reverses 18 of 28 pairs. The best mean goes from adam to sgd."
     assert shown.headline == told
     assert "adam minus sgd +1" in claim
     assert "the best under shared is adam" in changed
@@ -47,7 +47,7 @@ def test_the_headline_says_how_much_turned_and_who_lost_by_it(make_material):
         for setting, score in zip(("shared", "tuned"), both, strict=True)
     }
     assert show(make_material(studies)).headline.replace("\xa0", " ") == (
-        "Of 6 pairs, tuning each optimizer significantly turns 1 round (adam against adagrad); adam itself lost "
+        "Tuning each optimizer significantly reverses 1 of 6 pairs (adam against adagrad); adam itself lost "
         "1.00 points by tuning. Nadam has the best mean under both."
     )
 
