@@ -155,7 +155,8 @@ def test_a_tall_cover_is_narrower_and_pages_without_a_summary_are_named(render, 
     assert "2 pages of this folder are not shown here" in shown(page)
     assert "run: study gallery decay sparse" in shown(page)
     assert '<a href="../rules.md">the rules</a>' in page
-    assert "width=" not in render(render_index_readme([some], heights={"some": 0.5})).partition("<img")[2].partition(">")[0]
+    page = render(render_index_readme([some], heights={"some": 0.5}))
+    assert "width=" not in page.partition("<img")[2].partition(">")[0]
 
 
 @RENDERERS
