@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -149,10 +150,14 @@ def _lacking(experiment: ComparedExperiment) -> dict[str, tuple[dict[str, str], 
     found: dict[str, tuple[dict[str, str], dict[str, float]]] = {}
     for study in experiment.studies:
         record = study.record
-        if record.status == "RUNNING" or not study.tuned or CHOSEN_BY in record.metrics:
+        has_all = CHOSEN_BY in record.metrics and ("untuned" in record.tags or not study.untuned)
+        if record.status == "RUNNING" or not study.tuned or has_all:
             continue
-        means = confirmed_means(study.tuned, params=record.params, tags=record.tags)
-        tags = {key: text for key, text in score_tags(experiment.metric.name, means).items() if key not in record.tags}
+        of: dict[str, Any] = {"params": record.params, "tags": record.tags}
+        means = confirmed_means(study.tuned, **of)
+        untuned = confirmed_means(study.untuned, configs=("default",), **of)
+        scores = score_tags(experiment.metric.name, means, untuned=untuned)
+        tags = {key: text for key, text in scores.items() if key not in record.tags}
         chosen_by = next((mean.chosen_by for mean in means.values() if mean.chosen_by is not None), None)
         found[record.run_id] = (tags, {} if chosen_by is None else {CHOSEN_BY: chosen_by})
     return found

@@ -45,7 +45,7 @@ def test_studies_stand_in_the_order_of_the_protocols_choice(note):
     head, *rows = found.table
     assert head[:3] == ("study", "val_accuracy", "test_accuracy, tuned")
     assert [row[0] for row in rows] == ["**sgd**", "**adam**", "**lion**"]
-    assert rows[0][2].startswith("0.810 ± 0.0")
+    assert rows[0][2].startswith("0.8100 ± 0.0")
     assert rows[2][1:3] == ("0.8000 (search)", "")
     assert rows[0][5].startswith("learning_rate=")
 
@@ -102,7 +102,7 @@ def test_a_study_of_an_earlier_version_gets_what_the_table_of_studies_sorts_by(n
     lacking = note(old, new, running).lacking
     assert lacking.keys() == {"adam-study"}
     tags, metrics = lacking["adam-study"]
-    assert tags["test"] == "0.910 ± 0.025"
+    assert tags["test"] == "0.9100 ± 0.0248"
     assert tags["validation"].startswith("0.7 ± ")
     assert metrics == {"chosen_by": pytest.approx(0.7)}
 
