@@ -103,9 +103,9 @@ def test_a_terminal_shows_the_five_cheapest_of_many_pairs_and_all_with_an_option
     name = make_pilot(5, names=names)
     assert main(["plan", name]) == 0
     piped = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| optimizer-")]
-    monkeypatch.setattr("study.cli.actions.plan.is_screen", lambda stream: True)
-    monkeypatch.setattr("study.cli.text_table.is_screen", lambda stream: True)
-    monkeypatch.setattr("study.cli.text_table.width_of", lambda stream: 80)
+    monkeypatch.setattr("study.cli.actions.plan.is_screen", lambda _: True)
+    monkeypatch.setattr("study.cli.text_table.is_screen", lambda _: True)
+    monkeypatch.setattr("study.cli.text_table.width_of", lambda _: 80)
     assert main(["plan", name, "--margin", "0.005"]) == 0
     out = capsys.readouterr().out
     assert out.count("    against optimizer-") == 5
