@@ -37,7 +37,7 @@ _HEADERS = (
     "{split}, untuned",
     "best point",
 )
-_STATE, _TRIALS, _DIVERGED = 1, 2, 3
+_STATE, _TRIALS, _DIVERGED, _SEARCHED = 1, 2, 3, 4
 # A table of more studies has one line for each, without the columns that do not fit.
 _MOST_WITH_POINTS = 8
 # Lines of a table's head, and of a study with the columns that do not fit.
@@ -102,7 +102,7 @@ def show_studies(
     sys.stdout.write("\nNext:\n")
     names = [name for _, name in experiments]
     is_open = any(texts.is_open for texts in (under or {}).values())
-    found = _next_commands(names, is_open=is_open, is_running=is_running, lists=left_out)
+    found = _next_commands(names, is_open=is_open, is_running=is_running, has_points=not left_out)
     write_commands(found, stream=sys.stdout)
 
 
@@ -125,8 +125,8 @@ def show_experiments(
         counts = Counter(state_of(study, has_worker) for study in studies)
         is_running |= "running" in counts
         best = in_choice_order(studies)[0]
-        states = ", ".join(f"{n} {state}" for state, n in counts.most_common()) if len(counts) > 1 else [*counts][0]
-        rows.append([name, str(len(studies)), states, best.name, _interval(best).partition(" [")[0]])
+        told = [f"{n} {state}" for state, n in counts.most_common()] if len(counts) > 1 else [*counts]
+        rows.append([name, str(len(studies)), ", ".join(told), best.name, _interval(best).partition(" [")[0]])
     n = sum(map(len, found.values()))
     sys.stdout.write("\n")
     write_paragraphs([f"{len(found)} experiments with {n} studies"], stream=sys.stdout)
@@ -183,8 +183,8 @@ def _show_table(studies: Sequence[StudyRecord], states: Sequence[str], *, leaves
         left_out |= {column for column in range(1, len(headers)) if not any(row[column] for row in rows)}
         most = (height_of(sys.stdout) // 2 - _HEAD) // _LINES_EACH if leaves_room else _MOST_WITH_POINTS
         is_short = len(rows) > most
-        if is_short and len({row[_TRIALS] for row in rows}) == 1 and {*states} <= {"finished"}:
-            left_out.add(_TRIALS)
+        if is_short and leaves_room and {*states} <= {"finished"}:  # the validation of the best trial decides nothing
+            left_out |= {_SEARCHED, *([_TRIALS] if len({row[_TRIALS] for row in rows}) == 1 else [])}
     kept = [column for column in range(len(headers)) if column not in left_out]
     shown = [headers[column] for column in kept], [[row[column] for column in kept] for row in rows]
     below = [headers[column] for column in _BELOW]
@@ -192,17 +192,16 @@ def _show_table(studies: Sequence[StudyRecord], states: Sequence[str], *, leaves
 
 
 def _next_commands(
-    names: Sequence[str], *, is_open: bool, is_running: bool, lists: bool = False
+    names: Sequence[str], *, is_open: bool, is_running: bool, has_points: bool = True
 ) -> list[tuple[str, str]]:
     """Return the commands to type next with their purposes."""
     (name,) = names if len(names) == 1 else (None,)
     of = [name] if name else []
     placeholder = "" if name else " EXPERIMENT"
-    found = [(typed_command("compare", *of) + placeholder, "the page: figures, intervals, every pair")]
+    page = f"the page: figures, intervals, {'every pair' if has_points else 'best points'}"
+    found = [(typed_command("compare", *of) + placeholder, page)]
     if is_open:
         found.append((typed_command("plan", *of) + placeholder, "the price of each open pair, and what to type"))
-    if lists:
-        found.append((typed_command("list", *of) + placeholder, "every study with its best point"))
     if is_running:
         found.insert(0, (typed_command("watch", *of) + placeholder, "follow what runs"))
     return [*found, ("study ui", "every run in MLflow")]

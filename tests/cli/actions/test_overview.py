@@ -91,13 +91,13 @@ def test_a_table_above_an_answer_takes_at_most_half_of_the_terminal(monkeypatch,
     out = capsys.readouterr().out
     table = out[: out.index("Next:")].strip().splitlines()[1:]
     if n * 3 + 3 <= height // 2:
-        assert out.count(point) == n
+        assert out.count("epsilon=0.0000001") == n
         assert "trials" in out
     else:
-        assert point not in out
+        assert "epsilon" not in out
         assert "1/1" not in out  # all trials of every study
         assert len(table) <= n + 3
-        assert "study list e" in out[out.index("Next:") :]
+        assert "best points" in out[out.index("Next:") :]
 
 
 @pytest.mark.parametrize(
