@@ -40,7 +40,7 @@ def waiting_text(names: Sequence[str], known: Collection[str]) -> str:
     if near:
         return f"{told} If the name is misspelled: did you mean {' or '.join(near)}?"
     if not known:
-        return f"{told} This folder has no study of another name either."
+        return f"{told} There is no study of another name either."
     listed = [*known][:_MOST_NAMES]
     more = f" and {len(known) - len(listed)} more" if len(known) > len(listed) else ""
     return f"{told} Experiments with studies: {', '.join(listed)}{more}."
