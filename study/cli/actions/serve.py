@@ -23,6 +23,7 @@ from study.cli.paragraphs import write_paragraphs
 from study.cli.stores import check_folder, local_stores
 from study.cli.waiting import known_experiments, waiting_text
 from study.core.database_address import sqlite_file
+from study.core.errors import StudyError
 from study.core.records import StudyRecord, n_to_come
 from study.report.across_workloads import across
 from study.report.html.live_state import LiveState, live_state
@@ -38,12 +39,12 @@ _PERIOD_S = 10.0
 def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     """Serve the page until Ctrl-C; the stores are read, and nothing is written into them.
 
+    An experiment without a study is waited for, so that the page can be opened before the first study begins. The
+    terminal and the page name the experiments that are there, in case the name is misspelled.
+
     Args:
         options: The parsed options of `study compare`.
         arguments: The words after `study compare`, which the page shows.
-
-    An experiment without a study is waited for, so that the page can be opened before the first study begins. The
-    terminal and the page name the experiments that are there, in case the name is misspelled.
 
     Returns:
         The exit status.
@@ -57,7 +58,8 @@ def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> i
     uri, names = stores.tracking_uri, list(dict.fromkeys(options.experiments))
     command = shlex.join(["study", "compare", *arguments])
     # Another store of MLflow may belong to another search than that of the folder.
-    searches = [partial(list_searches, stores)] if options.tracking_uri is None else []
+    knows_search = options.tracking_uri is None or options.optuna_url is not None
+    searches = [partial(list_searches, stores)] if knows_search else []
     make = partial(
         _make,
         uri,
@@ -67,12 +69,15 @@ def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> i
         force=options.force,
         searches=searches,
         connections=connections,
+        seen=set(),
     )
     page = LivePage(make, stamp_of(uri))
     with PageServer(page, port=options.port) as server:
         write_paragraphs([_first_line(uri, names, page.look().text, connections)], stream=sys.stdout)
         sys.stdout.write("\n")
         sys.stdout.write(f"Open the page:  {server.address}\nIt follows the studies. Ctrl-C ends it.\n")
+        if not knows_search:
+            sys.stdout.write("A study whose process has died is shown as running, unless --optuna-url is given.\n")
         sys.stdout.flush()
         if not options.no_browser:
             open_browser(server.address)
@@ -141,11 +146,22 @@ def _make(
     force: bool,
     searches: Sequence[Searches],
     connections: Connections,
+    seen: set[str],
 ) -> MadePage:
-    """Read the experiments and make their page, of those that have a trial; without one, a page that waits."""
+    """Read the experiments and make their page, of those that have a trial; without one, a page that waits.
+
+    Raises:
+        StudyError: An experiment has no study any more, or its studies cannot be compared.
+    """
     known = known_experiments(uri, connections=connections)
     missing = [name for name in names if name not in known]
     records = {name: read_studies(uri, name, connections=connections) for name in names if name in known}
+    if lost := [name for name in names if name in seen and not records.get(name)]:
+        raise StudyError(
+            f"EXPERIMENT={lost[0]}: its studies are no longer in the store, since they were deleted or renamed. This "
+            "is how they were before. See study list --all."
+        )
+    seen.update(name for name, found in records.items() if found)
     begun = {name: found for name, found in records.items() if any(_has_begun(record) for record in found)}
     state = _state([record for found in records.values() for record in found], searches)
     made = time_text()
