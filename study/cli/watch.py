@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
 
     Raises:
         StudyError: The store cannot be read; without a terminal also if it has no experiment of a given name, because
-            nobody would see that this waits.
+            no one would see that this waits.
     """
     options = _parser().parse_args(arguments)
     waits = terminal_of_errors() is not None
