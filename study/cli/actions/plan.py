@@ -108,8 +108,8 @@ def _legend(pairs: Sequence[PairPlan], metric: ObjectiveMetric, outcome: Outcome
         finds, equal = _of_margin(metric, found)
         told += [
             f"{finds.capitalize()}, {equal}: {outcome.units_text} in all that suffice with {100 * found.power:g} % "
-            "probability if the true difference is of that size, and if the two are equal. They do not use the difference "
-            "seen so far: plan a new experiment by them."
+            "probability if the true difference is of that size, and if the two are equal. They do not use the "
+            "difference seen so far: plan a new experiment by them."
         ]
     if found.margin is not None and any(pair.cost.one_diverged for pair in pairs):
         told.append("Not possible: one of the two diverged, so they cannot be called equal.")
