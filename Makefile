@@ -28,7 +28,7 @@ server: $(VENV)/installed-distributed ## start PostgreSQL and MLflow here for tr
 	$(BIN)/python .ci/server
 
 EXPERIMENTS := $(sort $(notdir $(basename $(wildcard conf/experiment/*.yaml))))
-gallery: $(VENV)/installed ## run every published comparison at a size for two cores (about an hour), and write docs/gallery
+gallery: $(VENV)/installed ## run every published comparison at a size for two cores (1.5 hours, up to 4 where they are busy), and write docs/gallery
 	for name in $(EXPERIMENTS); do \
 	  if [ -f conf/budget/gallery/$$name.yaml ]; then budget=gallery/$$name; else budget=published/$$name; fi; \
 	  $(BIN)/study run -m experiment=$$name budget=$$budget || echo "$$name ended with status $$?" >&2; \

@@ -12,12 +12,15 @@ _MOST_PLACES = 6
 _HIDDEN, _MOST_DIGITS = 0.05, 15
 # Scores within these limits have four decimals, so that those of a table line up.
 _SMALLEST, _LARGEST = 1e-3, 1e5
+# The least half-width that four decimals show with a digit, and a mean that needs fewer of them.
+_SEEN, _LONG = 5e-4, 100.0
 
 
 def plus_minus(mean: float, half_width: float) -> str:
-    """Return a mean with the half-width of its interval, such as `0.913 ± 0.018`.
+    """Return a mean with the half-width of its interval, such as `0.9134 ± 0.0178`.
 
-    The half-width has two digits, and the mean ends at the same place.
+    Both have four decimals, as scores everywhere, so that those of a table line up. Where four decimals would hide the
+    half-width, or are more than a large mean needs, it has two digits, and the mean ends at the same place.
 
     Args:
         mean: The mean.
@@ -25,6 +28,8 @@ def plus_minus(mean: float, half_width: float) -> str:
     """
     if not math.isfinite(half_width):
         return score_text(mean)
+    if half_width >= _SEEN and (mean == 0 or _SMALLEST <= abs(mean) < _LONG):
+        return f"{mean:.4f} ± {half_width:.4f}"
     places = _DIGITS_OF_WIDTH - 1 - math.floor(math.log10(half_width)) if half_width else _MOST_PLACES + 1
     if not 0 <= places <= _MOST_PLACES or abs(mean) >= _LARGEST:
         return f"{_as_precise(mean, half_width)} ± {half_width:.{_DIGITS_OF_WIDTH}g}"

@@ -11,11 +11,13 @@ from study.gallery import About, Material, PageContents, Picture
 from study.gallery.analysis.verdicts import ClaimVerdict, verdicts_in
 from study.gallery.badges import ALL, Badge, badge_of
 from study.gallery.run_facts import RunOrigin, run_facts
-from study.gallery.summary import PageSummary, summary_of
+from study.gallery.summary import PageSummary, left_out_told, summary_of
 from study.report.html.templates import fill_template
 
 _MIME = {"svg": "image/svg+xml", "png": "image/png", "gif": "image/gif"}
 _NUMBER = re.compile("[+.\u2212-]?\\d.*")
+# An end that an interval leaves out, as `span_text` writes it; that of a ratio is 1.
+_OPEN_END = re.compile(r"\[above [01] to |\d to below [01]\b")
 # Broader pictures keep their size: on a telephone they scroll instead of shrinking until they are illegible.
 _BROAD = 720.0
 
@@ -40,18 +42,25 @@ def render(about: About, shown: PageContents, material: Material, *, origin: Run
         facts=run_facts(material),
         is_number=is_number,
         origin=origin,
+        open_ends=open_ends_told(shown),
     )
 
 
-def render_index(pages: Sequence[PageSummary], *, made: str) -> str:
+def render_index(pages: Sequence[PageSummary], *, made: str, left_out: Sequence[str] = ()) -> str:
     """Return the index of the pages, with the cover of each from its folder.
 
     Args:
         pages: The pages in short, in their order.
         made: The time when it was made, as text.
+        left_out: Names of pages in the folder that have no summary. Default: none.
     """
     return fill_template(
-        "gallery/index.html.j2", pages=pages, counts=verdict_counts(pages), meanings=meanings(pages), made=made
+        "gallery/index.html.j2",
+        pages=pages,
+        counts=verdict_counts(pages),
+        meanings=meanings(pages),
+        made=made,
+        left_out=left_out_told(left_out) if left_out else "",
     )
 
 
@@ -63,6 +72,22 @@ def finding_parts(finding: str) -> tuple[Badge | None, str]:
     """
     found = verdicts_in(finding)
     return (badge_of(found[0]) if found and finding.startswith(found[0]) else None), finding
+
+
+def open_ends_told(shown: PageContents) -> str:
+    """Return a sentence that explains intervals with an end `above 0` or `below 0`; empty if no text has one.
+
+    Args:
+        shown: The contents of the page.
+    """
+    cells = (cell for table in shown.tables for row in table.rows for cell in row)
+    if not any(_OPEN_END.search(text) for text in (*shown.findings, *cells)):
+        return ""
+    return (
+        "An interval such as \u201cabove 0 to 6.74\u201d begins right above 0 and leaves 0 out, and "
+        "\u201cto below 0\u201d ends right below it: the sign of the difference is shown, and no least size. Holm's "
+        "procedure, which keeps the error of all comparisons together at 5 %, gives such ends."
+    )
 
 
 def verdict_counts(pages: Sequence[PageSummary]) -> list[tuple[Badge, int]]:

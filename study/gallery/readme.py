@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import dedent
+from types import MappingProxyType
 
 from study.core.readable_output import shown as readable_text
 from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.badges import Badge
-from study.gallery.page import is_number, meanings, verdict_counts
+from study.gallery.page import is_number, meanings, open_ends_told, verdict_counts
 from study.gallery.run_facts import RunOrigin, run_facts
-from study.gallery.summary import PageSummary, summary_of
+from study.gallery.summary import PageSummary, left_out_told, summary_of
 
+# The height of a cover as a part of its width, above which the index shows it narrower.
+_TALL = 0.6
 # Longer tables are folded.
 _MOST_ROWS = 20
 # Characters that begin an emphasis, a link, a formula, a cell or an element. A reference shows them as they are.
@@ -54,6 +57,7 @@ def render_readme(about: About, shown: PageContents, material: Material, *, orig
         *map(as_markdown, shown.findings[:1]),
         *(text for picture in shown.pictures[:1] for text in _picture(picture)),
         _listed(shown.findings[1:]),
+        *([f"<em>{as_markdown(told)}</em>"] if (told := open_ends_told(shown)) else []),
         *(text for picture in shown.pictures[1:] for text in _picture(picture)),
         *(text for table in shown.tables for text in _table(table)),
         *(["## Traps", _listed(about.traps)] if about.traps else []),
@@ -65,11 +69,20 @@ def render_readme(about: About, shown: PageContents, material: Material, *, orig
     return readable_text("\n\n".join(filter(None, lines)) + "\n")
 
 
-def render_index_readme(pages: Sequence[PageSummary]) -> str:
+def render_index_readme(
+    pages: Sequence[PageSummary],
+    *,
+    heights: Mapping[str, float] = MappingProxyType({}),
+    left_out: Sequence[str] = (),
+    rules: str = "",
+) -> str:
     """Return the index as Markdown: a card for each page, with its cover, badges, headline and claim.
 
     Args:
         pages: The pages in short, in their order.
+        heights: Heights of covers as parts of their widths, by the page's name. Default: none is known.
+        left_out: Names of pages in the folder that have no summary. Default: none.
+        rules: Address of the page with the rules. Default: empty, no link.
     """
     counts = verdict_counts(pages)
     counted = ", ".join(f"{number} {badge.label.lower()}" for badge, number in counts)
@@ -79,10 +92,11 @@ def render_index_readme(pages: Sequence[PageSummary]) -> str:
         "# Published comparisons of optimizers",
         _paragraph(_INTRO),
         *([f"**{n_verdicts} verdicts on {len(pages)} comparisons: {counted}.**"] if counted else []),
-        *([_cards(pages)] if pages else []),
+        *([_cards(pages, heights)] if pages else []),
+        *([as_markdown(left_out_told(left_out))] if left_out else []),
         "## Badges",
         "\n".join(["| Badge | Meaning |", "| :--- | :--- |", *explained]),
-        "Code chooses the word, never a person: `docs/gallery_rules.md` has the rules.",
+        f"Code chooses the word, never a person: {f'[the rules]({rules})' if rules else '`docs/gallery_rules.md`'}.",
         "## Make these pages",
         _paragraph(_MAKE),
     ]
@@ -116,27 +130,34 @@ def _badge_line(badges: Iterable[Badge], *, up: str = "") -> str:
     return " ".join(f"![{badge.label}]({up}{badge.file})" for badge in badges)
 
 
-def _cards(pages: Sequence[PageSummary]) -> str:
+def _cards(pages: Sequence[PageSummary], heights: Mapping[str, float]) -> str:
     """Return the pages as cards, two in a row of a table: a code host has no other way to set them side by side.
 
     Blank lines let a code host read the cells as Markdown; the attribute lets the documentation site do so.
     """
-    cards = [*map(_card, pages), *[""] * (len(pages) % 2)]
+    cards = [*(_card(page, heights.get(page.name, 0.0)) for page in pages), *[""] * (len(pages) % 2)]
     cells = [f'<td markdown="block" width="50%" valign="top">\n\n{card}\n\n</td>' for card in cards]
     rows = ["\n".join(['<tr markdown="1">', *pair, "</tr>"]) for pair in zip(cells[::2], cells[1::2], strict=True)]
     return "\n".join(['<table markdown="1">', *rows, "</table>"])
 
 
-def _card(page: PageSummary) -> str:
+def _card(page: PageSummary, height: float) -> str:
     link = f"{page.name}/README.md"
-    alt = _bracketed(_one_sentence(page.cover_caption))
     parts = [
-        f"[![{alt}]({page.name}/{page.cover})]({link})" if page.cover else "",
+        f"[{_cover(page, height)}]({link})" if page.cover else "",
         f"**[{_bracketed(page.title)}]({link})**<br>{_badge_line(page.badges)}",
         as_markdown(page.headline),
         f"*Claim.* {as_markdown(page.claim)}",
     ]
     return "\n\n".join(filter(None, parts))
+
+
+def _cover(page: PageSummary, height: float) -> str:
+    """Return a cover; a tall one is made narrower, so that the card beside it is not left half empty."""
+    alt, place = _one_sentence(page.cover_caption), f"{page.name}/{page.cover}"
+    if height <= _TALL:
+        return f"![{_bracketed(alt)}]({place})"
+    return f'<img alt="{html.escape(alt)}" src="{place}" width="{100 * _TALL / height:.0f}%">'
 
 
 def _listed(texts: Iterable[str]) -> str:

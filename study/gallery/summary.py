@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
@@ -123,6 +123,35 @@ def read_summary(folder: Path) -> PageSummary | None:
         return _checked(given, folder)
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(path, f"{type(error).__name__}: {error}") from error
+
+
+def left_out_told(names: Sequence[str]) -> str:
+    """Say that an index leaves pages out, and how to have them in it.
+
+    Args:
+        names: Names of the pages, at least one.
+    """
+    counted = "1 page of this folder is" if len(names) == 1 else f"{len(names)} pages of this folder are"
+    return (
+        f"{counted} not shown here, without a {FILE} (made by an earlier version): {', '.join(names)}. "
+        f"To have {'it' if len(names) == 1 else 'them'} here, run: study gallery {' '.join(names)}"
+    )
+
+
+def cover_height(folder: Path, page: PageSummary) -> float:
+    """Return the height of a page's cover as a part of its width; 0 where it is no SVG with a size.
+
+    Args:
+        folder: The page's folder.
+        page: The page in short.
+    """
+    try:
+        start = (folder / page.cover).read_text("utf-8", errors="replace")[:2000] if page.cover else ""
+    except OSError:
+        return 0.0
+    found = [re.search(rf'<svg[^>]*?\s{side}="([\d.]+)', start) for side in ("height", "width")]
+    height, width = (float(each[1]) if each else 0.0 for each in found)
+    return height / width if width else 0.0
 
 
 def _checked(given: Mapping[str, Any], folder: Path) -> PageSummary:

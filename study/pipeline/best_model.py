@@ -50,7 +50,7 @@ def best_model(context: StudyContext, kept: Confirmed | None) -> BestModel | Non
     if kept is not None and kept.claim == claim:
         return BestModel(claim=claim, hyperparameters=hyperparameters, weights=kept.weights)
     is_first = context.search.claims.once(claim, ever=True)
-    if context.tracker.has_model(of=claim, or_any=not is_first):
+    if context.tracker.models.has(of=claim, or_any=not is_first):
         return None
     if not is_first and not _makes_lost_model(context, claim, hyperparameters):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from study.core.records import RunRecord
@@ -13,16 +13,21 @@ from study.tracking.study_summary import ConfirmedMean
 
 
 def confirmed_means(
-    confirmed: Iterable[RunRecord], *, params: Mapping[str, str], tags: Mapping[str, str]
+    confirmed: Iterable[RunRecord],
+    *,
+    params: Mapping[str, str],
+    tags: Mapping[str, str],
+    configs: Collection[str] = ("best", "fixed"),
 ) -> dict[str, ConfirmedMean]:
-    """Return each metric over the confirmations of the best or fixed setting, as the comparison page shows it.
+    """Return each metric over the confirmations of a setting, as the comparison page shows it.
 
     Args:
-        confirmed: The confirmations that count; those of the untuned setting are left out.
+        confirmed: The confirmations that count; those of other settings are left out.
         params: The study's recorded config.
         tags: Tags of the study's run, which hold the objective's direction and the sizes of the splits.
+        configs: The settings: `best`, `fixed` or `default`. Default: the best or the fixed one.
     """
-    runs = [(run.state, run.metrics) for run in confirmed if run.config in ("best", "fixed")]
+    runs = [(run.state, run.metrics) for run in confirmed if run.config in configs]
     found = confirmed_metrics(runs, params, tags)
     means = {name: _confirmed_mean(each) for name, each in found.items()}
     if "objective.metric" not in params:

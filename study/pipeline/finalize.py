@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from study.config.own_code import model_code
@@ -19,7 +19,7 @@ from study.pipeline.reconcile import trials_text
 from study.pipeline.workload import build_model_at
 from study.search.waiting import POLL_S
 from study.tracking.mlflow_schema import config_params, config_tags, split_tags
-from study.tracking.study_summary import ConfirmedMean
+from study.tracking.study_summary import Tests
 from study.training.backend import without_tensorflow
 
 # Longest wait for the records of other workers, which are on their way to a server, in seconds.
@@ -46,21 +46,23 @@ class LackingTrialsError(StoreError):
 
 
 def keep_model(context: StudyContext, confirmed: Confirmed | None) -> None:
-    """Log the best confirmed model, unless another worker of the study does.
+    """Log the best confirmed model, unless another worker of the study does, and delete those that it replaces.
 
     Args:
         context: The study's parts.
         confirmed: The best confirmation of this worker; None: it trained none.
     """
     if context.config.tracking.log_model:
+        # Read before the best one is chosen: a model that another worker logs after this is of a better confirmation.
+        earlier = context.tracker.models.ids()
         best = best_model(context, confirmed)
         if best is not None:
             of_point = (context.config, context.dataset, context.trainer, best.hyperparameters)
-            _log(context, build_model_at(*of_point, weights=best.weights), of=best.claim)
+            _log(context, build_model_at(*of_point, weights=best.weights), of=best.claim, replaces=earlier)
     context.search.claims.finish()
 
 
-def _log(context: StudyContext, model: Any, *, of: str) -> None:
+def _log(context: StudyContext, model: Any, *, of: str, replaces: Collection[str]) -> None:
     from study.training.architecture import unserializable  # imports Keras
     from study.training.custom_objects import custom_objects
 
@@ -73,7 +75,7 @@ def _log(context: StudyContext, model: Any, *, of: str) -> None:
         return
     with without_tensorflow():
         example_x, code = context.dataset.validation.first(2).x, model_code(custom_objects(model))
-        context.tracker.log_model(model, example_x=example_x, of=of, code=code)
+        context.tracker.models.log(model, example_x=example_x, of=of, code=code, replaces=replaces)
 
 
 def record(context: StudyContext) -> None:
@@ -90,7 +92,7 @@ def record(context: StudyContext) -> None:
     confirmed = tracker.finished("confirmation")
     results = f"{len(ended)} of {context.config.n_trials} trials, best {number}, {len(confirmed)} confirmations"
     if search.claims.once(f"record of {results}"):
-        tracker.summarize(best=number, tests=_means(context, confirmed), ended=ended)
+        tracker.summarize(best=number, **_means(context, confirmed), ended=ended)
         tracker.flush()
         search.claims.finish()
     _check_whole(context)
@@ -125,7 +127,11 @@ def leave(context: StudyContext) -> None:
     context.tracker.leave()
 
 
-def _means(context: StudyContext, confirmed: Mapping[tuple[Kind, int], RunRecord]) -> dict[str, ConfirmedMean]:
+def _means(context: StudyContext, confirmed: Mapping[tuple[Kind, int], RunRecord]) -> dict[str, Tests]:
+    """Return the means of the tuned and of the untuned confirmations, as arguments of the summary."""
     params = {param.key: param.value for param in config_params(context.config)}
     tags = {**config_tags(context.config), **split_tags(context.dataset)}
-    return confirmed_means(confirmed.values(), params=params, tags=tags)
+    return {
+        "tests": confirmed_means(confirmed.values(), params=params, tags=tags),
+        "untuned": confirmed_means(confirmed.values(), params=params, tags=tags, configs=("default",)),
+    }

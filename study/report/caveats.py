@@ -10,6 +10,7 @@ from study.optimizers.keras_cautions import UsedOptimizer, keras_cautions
 from study.report.caution import Caution
 from study.report.confirmed import confirmed, divergence_text
 from study.report.early_stops import callbacks_of, stopping_rule, stopping_text
+from study.report.not_ended import not_ended
 from study.report.pairing import Outcome
 from study.report.plan_caveats import plan_cautions
 from study.report.search_caveats import few_trials, search_cautions
@@ -59,7 +60,7 @@ def _of_experiment(experiment: ComparedExperiment) -> Iterator[Caution]:
     yield from _without_test(experiment)
     yield from _left_out(experiment)
     yield from _missing(experiment)
-    yield from _running(experiment)
+    yield from not_ended(experiment)
     yield from _lengths(experiment)
     yield from search_cautions(experiment)
     yield from _conditions(experiment)
@@ -132,20 +133,6 @@ def _missing(experiment: ComparedExperiment) -> Iterator[Caution]:
                 "began the study writes or trains them again."
             )
             yield Caution(topic="Missing trials", text=text, serious=True)
-
-
-def _running(experiment: ComparedExperiment) -> Iterator[Caution]:
-    for study in experiment.studies:
-        record = study.record
-        if study.complete and record.status != "RUNNING":
-            continue
-        state = (
-            "is still running, or was killed"
-            if record.status == "RUNNING"
-            else f"was cut off ({record.status.lower()})"
-        )
-        done = f"{study.n_spent} of {record.n_trials} trials, {len(study.tuned)} confirmations"
-        yield Caution(topic="Not ended", text=f"{record.name} {state}: {done}. Its numbers may change.", serious=True)
 
 
 def _lengths(experiment: ComparedExperiment) -> Iterator[Caution]:

@@ -15,7 +15,7 @@ def choice_key(name: str, *, confirmed: float | None, searched: float | None, si
     """Return the key by which a study is sorted: the protocol's choice first.
 
     A study with confirmations comes before one without. Among those with, the mean validation objective over the
-    confirmations of the tuned configuration decides; among those without, the best validation objective of the
+    confirmations of its configuration decides; among those without, the best validation objective of the
     search. A study without any result comes last, and equal results are sorted by name. Test results play no part.
 
     Args:
@@ -56,5 +56,5 @@ def order_rule(metric: ObjectiveMetric) -> str:
     apart = " The test split plays no part in it." if metric.confirmed_on == "test" else ""
     return (
         f"The order in all tables and figures is the protocol's choice: the {best} mean validation {metric.spoken} "
-        f"over the confirmations of the tuned configuration comes first.{apart}"
+        f"over the confirmations of a configuration comes first.{apart}"
     )

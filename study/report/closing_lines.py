@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from study.report.caution import Caution
-from study.report.decision_text import equality_note, error_sentence, price_sentence, ruled_out_sentence
+from study.report.decision_text import (
+    equality_note,
+    error_sentence,
+    going_on_sentence,
+    price_sentence,
+    ruled_out_sentence,
+)
 from study.report.marked_text import plain
 from study.report.pair_prices import prices
 from study.report.pairing import Outcome
@@ -20,8 +26,8 @@ class ClosingLines:
 
     Attributes:
         answer: The page's sentence. Empty for studies that cannot be compared.
-        sentences: The sentences that belong to it: what equality does not cover, the price of what is open, who is
-            ruled out, and the error.
+        sentences: The sentences that belong to it: where tuning did not help, what equality does not cover, the looks
+            to come and the price of what is open, who is ruled out, and the error.
         cautions: The serious cautions on the plan of looks and on margins.
         is_open: Some pairs are open, and `study plan` prices them.
     """
@@ -44,11 +50,13 @@ def closing_lines(experiment: ComparedExperiment, outcome: Outcome, found: Answe
     """
     if found.kind == "open":
         return ClosingLines(answer=plain(found.marked[0]))
-    cost = price_sentence(experiment.metric, outcome, prices(experiment, outcome))
-    sentences = [equality_note(outcome), cost, ruled_out_sentence(outcome), error_sentence(outcome)]
+    priced, going_on = prices(experiment, outcome), going_on_sentence(experiment, outcome)
+    # `study plan` says the error of the seeds beyond the plan, beside the command that trains them.
+    cost = price_sentence(experiment.metric, outcome, priced, going_on=going_on, with_error=False)
+    sentences = [found.on_tuning, equality_note(outcome), cost, ruled_out_sentence(outcome), error_sentence(outcome)]
     return ClosingLines(
         answer=plain(found.marked[0]),
         sentences=tuple(plain(sentence) for sentence in sentences if sentence),
         cautions=tuple(each for each in plan_cautions(experiment, outcome) if each.serious),
-        is_open=bool(cost),
+        is_open=any(each.matters for each in priced),
     )

@@ -9,6 +9,7 @@ from study.report.marked_text import joined, listed, marked_name
 from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.pair_prices import PairPrice, seconds_to
 from study.report.pairing import Outcome
+from study.report.studies import ComparedExperiment
 from study.statistics.divergence import divergence_limit
 from study.statistics.looks import ERROR, continued, error_spent
 from study.statistics.sequential import PairDecision
@@ -42,19 +43,37 @@ def equal_sentence(metric: ObjectiveMetric, outcome: Outcome, pairs: Sequence[Pa
     labels = [outcome.labels[index] for index in entries]
     margin = metric.change(outcome.margin, signed=False)
     widest = max(pairs, key=lambda pair: abs(pair.mean))
-    size = metric.change(abs(widest.mean), signed=False)
     apart = _diverged_in(outcome, pairs)
     of_runs = " of the runs that did not diverge" if apart else ""
     equal = f"{listed(labels)} are equal within {margin}"
     if len(pairs) > 1:
+        size = metric.change(abs(widest.mean), signed=False)
         return f"{equal}{of_runs}: the means of a pair differ by {size} at most, and each pair is shown to be equal."
     if apart:  # the means of the tests count diverged runs
         return f"{equal}, by the means{of_runs}."
-    low, high = (widest.low, widest.high) if widest.mean >= 0 else (-widest.high, -widest.low)
+    at = f" at {widest.n_seeds} seeds" if len(outcome.looks) > 1 and outcome.unit == "seed" else ""
+    return f"{equal}: {lead_text(metric, outcome, widest, of=f'in mean {metric.confirmed_spoken} ', at=at)}."
+
+
+def lead_text(metric: ObjectiveMetric, outcome: Outcome, pair: PairDecision, *, of: str = "", at: str = "") -> str:
+    """Return `the lead of adam is 0.20 points (95 % interval -0.10 to 0.50)`; the lead is of the better mean.
+
+    A lead is positive where the one named is better, and so are the ends of its interval, for scores and for losses.
+
+    Args:
+        metric: The metric.
+        outcome: The comparison.
+        pair: The decision on the pair.
+        of: The quantity, between the name and the number. Default: none.
+        at: The seeds, after the number. Default: none.
+    """
+    ahead, low, high = pair.first, pair.low, pair.high
+    if pair.mean < 0:
+        ahead, low, high = pair.second, -pair.high, -pair.low
+    size = metric.change(abs(pair.mean), signed=False)
     span = metric.change_span(low, high)
     interval = f" ({level_text(outcome)} interval {span})" if span else ""
-    at = f" at {widest.n_seeds} seeds" if len(outcome.looks) > 1 and outcome.unit == "seed" else ""
-    return f"{equal}: the means of their {metric.confirmed_spoken} differ by {size}{at}{interval}."
+    return f"the lead of {marked_name(outcome.labels[ahead])} {of}is {size}{at}{interval}"
 
 
 def equality_note(outcome: Outcome) -> str:
@@ -95,58 +114,102 @@ def divergence_sentence(outcome: Outcome, entries: Sequence[int]) -> str:
     return f"Equality does not cover divergence: {joined(told)}."
 
 
-def price_sentence(metric: ObjectiveMetric, outcome: Outcome, priced: Sequence[PairPrice]) -> str:
-    """Return the price of what is open, and the difference that is ruled out; empty if no pair that matters is open.
+def price_sentence(
+    metric: ObjectiveMetric,
+    outcome: Outcome,
+    priced: Sequence[PairPrice],
+    *,
+    going_on: str = "",
+    with_error: bool = True,
+) -> str:
+    """Return what is open, the difference that is ruled out, and the price; empty if no pair that matters is open.
 
     Args:
         metric: The metric.
         outcome: The comparison.
         priced: The prices of its open pairs.
+        going_on: The sentence on the looks that are still planned, which comes before the price. Default: none.
+        with_error: Say what seeds beyond the plan add to the probability of a false claim. Default: True.
     """
     of_best = [each for each in priced if each.matters]
     if not of_best:
-        return ""
+        return going_on
     open_ones = {label for each in of_best for label in (each.first, each.second)}
     labels = [outcome.labels[row] for row in outcome.in_order(range(len(outcome.labels)))]
     labels = [label for label in labels if label in open_ones]
-    ruled_out = max(each.ruled_out for each in of_best)
-    told = f"Still open: {_open_pairs(of_best, labels)}."
+    told = [f"Still open: {_open_pairs(of_best, labels)}."]
     apart = [each for each in of_best if each.one_diverged]
-    # The difference then has the spread of a share's whole range, and its interval says nothing.
-    if ruled_out < metric.bounds[1] - metric.bounds[0] and not apart:
-        size, each = metric.change(ruled_out, signed=False), " in any of them" if len(of_best) > 1 else ""
-        told += f" A difference of more than {size} either way is ruled out{each}."
     if apart:
         which = "They" if len(of_best) == 1 else "Some of them"
-        told += (
-            f" {which} cannot be called equal: one of the two diverged, and the other did not. A diverged run counts "
+        told.append(
+            f"{which} cannot be called equal: one of the two diverged, and the other did not. A diverged run counts "
             f"as {metric.text(metric.worst)}, which makes the difference uncertain."
         )
-    return f"{told} {price_text(outcome, of_best)}"
+    else:
+        told.append(_limit_sentence(metric, outcome, of_best))
+    return " ".join(filter(None, [*told, going_on, price_text(outcome, of_best, with_error=with_error)]))
 
 
-def price_text(outcome: Outcome, priced: Sequence[PairPrice]) -> str:
-    """Return how many seeds and minutes it takes until all of some pairs are decided.
+def going_on_sentence(experiment: ComparedExperiment, outcome: Outcome) -> str:
+    """Return that planned looks are still to come, and which command makes them; empty where none is due.
+
+    Args:
+        experiment: The experiment, with what is known of its workers.
+        outcome: The comparison.
+    """
+    if not outcome.due or outcome.decisions is None:
+        return ""
+    ahead = [str(look.n_seeds) for look in outcome.looks[outcome.decisions.n_looks_made :]]
+    running = [experiment.has_worker.get(record.run_id) for record in experiment.records if record.status == "RUNNING"]
+    command = "The same command, run again, goes on"
+    if True in running:
+        command = "The running command goes on"
+    elif None in running:  # it runs, or was killed
+        command = "The command that made the studies goes on"
+    looks = f"look at {ahead[0]}" if len(ahead) == 1 else f"looks at {joined(ahead)}"
+    return f"{command} to the planned {looks} seeds."
+
+
+def price_text(outcome: Outcome, priced: Sequence[PairPrice], *, with_error: bool = True) -> str:
+    """Return how many seeds and minutes it takes until all of some pairs are decided, the range first.
 
     Args:
         outcome: The comparison.
         priced: The prices of the pairs, at least one.
+        with_error: Say what seeds beyond the plan add to the probability of a false claim. Default: True.
     """
     hardest = max(priced, key=lambda each: each.seeds.typical or math.inf)
     seeds, unit = hardest.seeds, outcome.units_text
     it = "it" if len(priced) == 1 else "all of them" if len(priced) > 2 else "both"
     if seeds.typical is None:
         seconds = seconds_to(priced, seeds.horizon)
-        time = f", and {duration_text(seconds)}" if seconds else ""
-        beyond = _beyond_plan(outcome, seeds.horizon)
+        time = f", more than {duration_text(seconds).removeprefix('about ')} of training" if seconds else ""
+        beyond = _beyond_plan(outcome, seeds.horizon) if with_error else ""
         return f"To decide {it} probably takes more than {seeds.horizon} {unit} in all{time}.{beyond}"
     low, high = seeds.low or seeds.typical, f"more than {seeds.horizon}" if seeds.high is None else str(seeds.high)
-    span = "" if str(low) == high else f" (likely {low} to {high})"
     seconds = seconds_to(priced, seeds.typical)
-    time = f", {duration_text(seconds)} of training at the speed so far" if seconds else ""
-    more = seeds.typical - hardest.n_seeds
-    beyond = _beyond_plan(outcome, seeds.typical)
-    return f"To decide {it} takes about {seeds.typical} {unit} in all{span}: {more} more of each{time}.{beyond}"
+    more = f"{seeds.typical - hardest.n_seeds} more of each" + (f", {duration_text(seconds)}" if seconds else "")
+    beyond = _beyond_plan(outcome, seeds.typical) if with_error else ""
+    if str(low) == high:
+        return f"To decide {it} takes about {seeds.typical} {unit} in all ({more}).{beyond}"
+    span = f"{low} to {high} {unit} in all"
+    return f"To decide {it} takes {span} (80{SPACE}% range; median {seeds.typical}: {more}).{beyond}"
+
+
+def _limit_sentence(metric: ObjectiveMetric, outcome: Outcome, of_best: Sequence[PairPrice]) -> str:
+    """Return the differences that are ruled out; empty where the answer has the interval that says it."""
+    ruled_out = max(each.ruled_out for each in of_best)
+    # A spread of a share's whole range says nothing.
+    if not ruled_out < metric.bounds[1] - metric.bounds[0]:
+        return ""
+    if len(of_best) > 1:
+        return f"In each pair, a difference of more than {metric.change(ruled_out, signed=False)} is ruled out."
+    (only,) = of_best
+    if outcome.candidate in (only.first, only.second):
+        return ""
+    pair = outcome.pair_of(outcome.labels.index(only.first), outcome.labels.index(only.second))
+    told = lead_text(metric, outcome, pair)
+    return f"{told[:1].upper()}{told[1:]}."
 
 
 def _beyond_plan(outcome: Outcome, n_seeds: int) -> str:
@@ -156,7 +219,7 @@ def _beyond_plan(outcome: Outcome, n_seeds: int) -> str:
     planned = outcome.looks[-1].n_seeds
     added = continued(outcome.looks, n_done=planned, n_max=n_seeds, sequential=True)
     return (
-        f" This is beyond the plan of {planned}, so the probability of any false claim is then at most "
+        f" Beyond the plan of {planned}, the probability of any false claim is at most "
         f"{100 * error_spent(added):.3g}{SPACE}%."
     )
 

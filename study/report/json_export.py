@@ -12,6 +12,7 @@ import numpy as np
 from study.report.across_workloads import AcrossWorkloads, sentence
 from study.report.comparison import Comparison
 from study.report.pair_prices import PairPrice, seconds_to
+from study.report.untuned_leads import untuned_leads
 
 
 def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None = None) -> dict[str, Any]:
@@ -43,8 +44,11 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
                 seconds_per_trial (of training), state_bytes, edges, running, run_ids;
             comparison: unit, units, labels, scores (by label, one for each unit of the last look; null for an entry
                 without its seeds), left_out;
-            differences: the candidate against each other: other, mean, low_holm, high_holm, p_holm,
-                p_superior, told_apart;
+            differences: the candidate against each other: other, mean, low_holm, high_holm (positive where the
+                candidate is better), p_holm, p_superior, told_apart;
+            untuned_leads: the entries whose untuned defaults have a better mean than their tuned configuration, of
+                those that can be the best: label, mean (untuned), lead (above 0: better), shared (over the seeds that
+                both have: mean, low, high, p, standard_error, level, n; null without them), has_diverged;
             luck: by label, of several study seeds: luck (parts: source, variance, low, high, freedom; within,
                 n_study_seeds, n_studies, n_runs, level), next (best, standard_error, with_study_seed,
                 with_confirmation, seconds_of_study_seed, seconds_of_confirmation, gain_of_trials);
@@ -102,6 +106,7 @@ def _experiment(comparison: Comparison) -> dict[str, Any]:
             "left_out": outcome.left_out,
         },
         "differences": _differences(comparison),
+        "untuned_leads": untuned_leads(experiment, outcome, comparison.rows),
         "no_tuning_curves": comparison.no_tuning,
         "training_curves": comparison.training,
         "learning_rate": {label: each.sensitivity for label, each in comparison.rates.items()},

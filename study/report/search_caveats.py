@@ -22,22 +22,26 @@ def search_cautions(experiment: ComparedExperiment) -> Iterator[Caution]:
 
 
 def few_trials(experiment: ComparedExperiment) -> Iterator[Caution]:
-    """Yield a caution for each number of searched values for which a study has fewer trials than advised.
-
-    Only studies that searched more than arguments of their optimizer are looked at.
+    """Yield a caution if studies have fewer trials than are advised for the number of values that they searched.
 
     Args:
         experiment: The experiment.
     """
+    few: dict[tuple[int, tuple[str, ...]], list[str]] = {}
     for study in experiment.studies:
-        n, advised = len(study.ranges), advised_trials(len(study.ranges))
-        if _keys(study) and study.n_spent < advised:
-            text = (
-                f"{study.record.name}: {study.n_spent} trials for {n} values searched at once "
-                f"({', '.join(study.ranges)}). At least {advised} are advised: with fewer, importances and widths are "
-                "partly chance, and a search of fewer values may find a better point."
-            )
-            yield Caution(topic="Few trials", text=text)
+        if study.ranges and study.n_spent < advised_trials(len(study.ranges)):
+            few.setdefault((study.n_spent, tuple(study.ranges)), []).append(study.record.name)
+    if few:
+        listed = "; ".join(
+            f"{', '.join(names)}: {n} trials for {len(ranges)} values searched at once ({', '.join(ranges)}), at "
+            f"least {advised_trials(len(ranges))} are advised"
+            for (n, ranges), names in few.items()
+        )
+        text = (
+            f"{listed}. With fewer, importances and widths are partly chance, and a search of fewer values may find a "
+            "better point."
+        )
+        yield Caution(topic="Few trials", text=text)
 
 
 def _at_target(experiment: ComparedExperiment) -> Iterator[Caution]:

@@ -120,6 +120,8 @@ class ComparedExperiment:
         importance_errors: Standard error of each importance, by label.
         differing: Reasons why the studies are not comparable, if they are compared anyway.
         left_out: Names of the studies left out, since a later one has their settings with other data or code.
+        has_worker: Whether a living process works on a study that runs by its store, by its run; without those of
+            which it is not known. Default: none is known.
     """
 
     name: str
@@ -132,6 +134,7 @@ class ComparedExperiment:
     importance_errors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     differing: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    has_worker: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def studies(self) -> tuple[ComparedStudy, ...]:

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from study.core.names import typed_command
+from study.report.configuration_kinds import configurations_text, kinds_text, n_tuned
 from study.report.confirmed import divergence_text
 from study.report.decision_text import (
     alive_pairs,
     divergence_sentence,
     equal_sentence,
     error_sentence,
+    going_on_sentence,
+    lead_text,
     level_text,
     plan_sentence,
     price_sentence,
@@ -25,6 +28,7 @@ from study.report.pair_prices import PairPrice
 from study.report.pairing import Outcome
 from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row
+from study.report.untuned_leads import untuned_leads, untuned_sentence
 from study.statistics.intervals import MIN_SEEDS
 from study.statistics.winner import CandidateDifference, Verdict, is_testable
 
@@ -40,11 +44,13 @@ class Answer:
             winner; `open` without enough results.
         winner: The winner's label; None unless `kind` is `winner`.
         marked: The answer and the sentences that qualify it, with names marked.
+        on_tuning: The one of them which says that tuning did not help; empty (the default) where it did.
     """
 
     kind: Literal["winner", "equal", "none", "open"]
     winner: str | None
     marked: tuple[str, ...]
+    on_tuning: str = ""
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -86,25 +92,29 @@ def answer(
     alive = alive_pairs(outcome)
     kind: Literal["winner", "equal", "none"] = "none"
     if verdict.winner:
-        kind, told = "winner", _winner(metric, outcome, verdict, row)
+        kind, told = "winner", _winner(experiment, outcome, verdict, rows)
     elif alive and all(pair.claim == "equal" for pair in alive):
         kind, told = "equal", _equal(metric, outcome, row)
     else:
-        told = _no_winner(experiment, outcome, verdict, row, priced)
+        told = _no_winner(experiment, outcome, rows, priced)
+    first, *others = told
+    on_tuning = untuned_sentence(metric, untuned_leads(experiment, outcome, rows))
     after = (plan_sentence(metric, outcome), error_sentence(outcome), _scope(experiment, outcome), *_left_out(outcome))
     return Answer(
         kind=kind,
         winner=row.label if verdict.winner else None,
-        marked=tuple(sentence for sentence in (*told, *after) if sentence),
+        marked=tuple(sentence for sentence in (first, on_tuning, *others, *after) if sentence),
+        on_tuning=on_tuning,
     )
 
 
-def _winner(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Row) -> tuple[str, ...]:
-    better = _differences(metric, outcome, verdict.differences)
-    n = len(outcome.labels)
+def _winner(
+    experiment: ComparedExperiment, outcome: Outcome, verdict: Verdict, rows: Sequence[Row]
+) -> tuple[str, ...]:
+    metric, row = experiment.metric, next(row for row in rows if row.label == outcome.candidate)
     first = (
-        f"{marked_name(row.label)} is the best of {_these(outcome, n)}{_by_little(metric, outcome)}: its mean "
-        f"{metric.confirmed_spoken} is {better} ({_intervals(_n_named(verdict.differences), outcome)})."
+        f"{marked_name(row.label)} is the best of {_these(experiment, outcome)}{_by_little(metric, outcome)}: "
+        f"{_leads(metric, outcome, verdict.differences, rows)}"
     )
     second = " ".join(part for part in (_reached(row, metric, outcome), _within(outcome)) if part)
     if outcome.behind is None:
@@ -116,7 +126,7 @@ def _winner(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Ro
     elif behind.tied and _is_of_last_look(outcome, behind, labels):
         # One sentence for the best of the rest on validation and those that do not differ significantly from it.
         tied = _named(outcome, [labels[behind.candidate], *(labels[index] for index in behind.tied)])
-        third = f"Behind it, {listed(tied)} show no significant difference{_closest(metric, outcome, behind)}."
+        third = f"Behind it, {listed(tied)} show no significant difference{_closest(metric, outcome)}."
     else:
         return first, second
     return first, second, third
@@ -175,22 +185,22 @@ def _equal(metric: ObjectiveMetric, outcome: Outcome, row: Row) -> tuple[str, ..
 
 
 def _no_winner(
-    experiment: ComparedExperiment, outcome: Outcome, verdict: Verdict, row: Row, priced: Sequence[PairPrice]
+    experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row], priced: Sequence[PairPrice]
 ) -> tuple[str, ...]:
-    metric, labels, candidate = experiment.metric, outcome.labels, verdict.candidate
+    metric, labels, verdict = experiment.metric, outcome.labels, outcome.verdict
+    assert verdict is not None
+    candidate, row = verdict.candidate, next(row for row in rows if row.label == outcome.candidate)
     pairs = {each.other: outcome.pair_of(candidate, each.other) for each in verdict.differences}
     still_open = [each for each in verdict.differences if pairs[each.other].claim == "open"]
     # Those that cannot be the best have a sentence of their own.
     tied = [each for each in still_open if not outcome.silence(pairs[each.other])] or still_open
     equal = [pair for pair in alive_pairs(outcome) if pair.claim == "equal"]
     better = [labels[index] for index in outcome.in_order(verdict.better)]
-    among = f"No clear winner among {_these(outcome, len(labels))}:"
+    among = f"No clear winner among {_these(experiment, outcome)}:"
     best = f"{marked_name(row.label)}, the best on validation,"
     if tied:
         names = listed([labels[index] for index in outcome.in_order(each.other for each in tied)])
-        first = (
-            f"{among} {best} shows no significant difference from {names}; {_tied_differences(metric, outcome, tied)}."
-        )
+        first = f"{among} {best} shows no significant difference from {names}; {_leads(metric, outcome, tied, rows)}"
     elif better:
         first = (
             f"{among} {marked_name(row.label)} was the best on validation, but {listed(better)} did better on the "
@@ -206,65 +216,74 @@ def _no_winner(
         rest.append(divergence_sentence(outcome, entries))
     if tied and better:
         rest.append(f"{listed(better)} did better than {marked_name(row.label)} on the {metric.confirmed_on} split.")
-    cost = price_sentence(metric, outcome, priced)
-    if cost:
+    cost = price_sentence(metric, outcome, priced, going_on=going_on_sentence(experiment, outcome))
+    if cost and not outcome.due:
         cost += f" The command to type: see {typed_command('plan', experiment.name)}."
     return first, cost, *rest, ruled_out_sentence(outcome), _reached(row, metric, outcome)
 
 
-def _differences(metric: ObjectiveMetric, outcome: Outcome, differences: Sequence[CandidateDifference]) -> str:
-    """Return `0.31 points better than nadam (0.12 to 0.50)` for a few differences, or for the smallest of many."""
+def _leads(
+    metric: ObjectiveMetric, outcome: Outcome, differences: Sequence[CandidateDifference], rows: Sequence[Row]
+) -> str:
+    """Return `its lead in mean test accuracy is 0.31 points over nadam (0.12 to 0.50).`, and what intervals hold for.
+
+    A lead and the ends of its interval are positive where the candidate is better, for scores and for losses. Many
+    are shortened: to the smallest of a winner, or to the span of those that are not significant.
+    """
     ordered = sorted(differences, key=lambda each: abs(each.mean))
-    many = len(ordered) > _ALL_NAMED
-    shown = ordered[: _n_named(ordered)]
-    told = []
-    for each in shown:
-        word = "better" if each.mean >= 0 else "worse"
-        size = metric.change(abs(each.mean), signed=False)
-        told.append(f"{size} {word} than that of {marked_name(outcome.labels[each.other])} ({_ends(metric, each)})")
-    return ("in the closest case " if many else "") + joined(told)
+    of = f"in mean {metric.confirmed_spoken}"
+    seeds = [_shared_seeds(outcome, each, rows) for each in ordered]
+    # Said once, if it is the same for all.
+    once = seeds[0] if len(seeds) > 1 and len(set(seeds)) == 1 else ""
+    has_winner = outcome.verdict is not None and outcome.verdict.winner
+    # Beside others that the sentence has named, "its" would have two readings.
+    whose, one = (
+        f"its {noun}" if has_winner else f"the {noun} of {marked_name(outcome.candidate or '')}"
+        for noun in ("leads", "lead")
+    )
+
+    def lead(each: CandidateDifference, over: str, at: str) -> str:
+        told = "; ".join(filter(None, (metric.change_span(each.low_holm, each.high_holm), at)))
+        # The one that the sentence has just named is not named again.
+        whom = f"{over} {marked_name(outcome.labels[each.other])}" if has_winner or len(ordered) > 1 else ""
+        return f"{metric.change(each.mean, signed=False)}{whom} ({told})"
+
+    if len(ordered) <= _ALL_NAMED:
+        told = joined([lead(each, " over", "" if once else at) for each, at in zip(ordered, seeds, strict=True)])
+        below = "; below 0 it is behind" if any(each.mean < 0 for each in ordered) else ""
+        return f"{one} {of} is {told}{f', {once}' if once else ''}{below}. {_intervals(len(ordered), outcome)}"
+    if has_winner:
+        return f"the smallest of {whose} {of} is {lead(ordered[0], ', over', seeds[0])}. {_intervals(1, outcome)}"
+    means = [each.mean for each in ordered]
+    span = metric.change_span(min(means), max(means)) + (f"{SPACE}points" if metric.is_share else "")
+    if not all(each.low_holm <= 0 <= each.high_holm for each in ordered):
+        return f"{whose} {of} over them are {span}."
+    return f"{whose} {of} over them are {span}, and every interval contains zero. {_intervals(len(ordered), outcome)}"
 
 
-def _tied_differences(metric: ObjectiveMetric, outcome: Outcome, tied: Sequence[CandidateDifference]) -> str:
-    """Return each difference for a few optimizers, or the span of the differences for many."""
-    if len(tied) <= _ALL_NAMED:
-        told = _differences(metric, outcome, tied)
-        return f"its mean {metric.confirmed_spoken} is {told} ({_intervals(len(tied), outcome)})"
-    means = [each.mean for each in tied]
-    unit = f"{SPACE}points" if metric.is_share else ""
-    span = metric.change_span(min(means), max(means))
-    zero = ""
-    if all(each.low_holm <= 0 <= each.high_holm for each in tied):
-        zero = f", and every interval contains zero ({_intervals(len(tied), outcome)})"
-    return f"its mean {metric.confirmed_spoken} differs from theirs by {span}{unit}{zero}"
-
-
-def _n_named(differences: Sequence[CandidateDifference]) -> int:
-    return len(differences) if len(differences) <= _ALL_NAMED else 1
+def _shared_seeds(outcome: Outcome, each: CandidateDifference, rows: Sequence[Row]) -> str:
+    """Return the seeds of a difference, if the means in the table are of others; empty otherwise."""
+    labels = (outcome.candidate or "", outcome.labels[each.other])
+    shared = outcome.pair_of(*map(outcome.labels.index, labels)).n_units
+    n = {row.confirmed.n // len(row.configuration) for row in rows if row.label in labels and row.confirmed}
+    return f"over their {shared} shared seeds" if outcome.unit == "seed" and n != {shared} else ""
 
 
 def _intervals(n: int, outcome: Outcome) -> str:
-    """Return the kind of n intervals: with more than two optimizers, each is wider than one of a single pair."""
-    level = level_text(outcome)
-    told = f"{level} intervals, which hold" if n > 1 else f"{level} interval, which holds"
-    if len(outcome.looks) > 1:
-        return f"{told} for all {'pairs and ' if len(outcome.labels) > 2 else ''}looks together"
-    return f"{told} for all pairs together" if len(outcome.labels) > 2 else told.split(",")[0]
+    """Return what n intervals hold for: with more than two optimizers, each is wider than one of a single pair."""
+    pairs, looks = len(outcome.labels) > 2, len(outcome.looks) > 1
+    together = " and ".join(word for word, many in (("pairs", pairs), ("looks", looks)) if many)
+    if_normal = f"all {together} together, if scores are roughly normal" if together else "roughly normal scores"
+    return f"The {level_text(outcome)} interval{'s hold' if n > 1 else ' holds'} for {if_normal}."
 
 
-def _ends(metric: ObjectiveMetric, each: CandidateDifference) -> str:
-    """Return the corrected interval, turned so that it has the sign of the difference; an end at 0 is open."""
-    low, high = (each.low_holm, each.high_holm) if each.mean >= 0 else (-each.high_holm, -each.low_holm)
-    return metric.change_span(low, high)
-
-
-def _closest(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict) -> str:
-    """Return the difference that is not significant and its interval; empty unless there is exactly one tie."""
-    if len(verdict.tied) != 1:
+def _closest(metric: ObjectiveMetric, outcome: Outcome) -> str:
+    """Return the difference behind the winner that is not significant, with its interval; empty unless it is one."""
+    if outcome.behind is None or len(outcome.behind[1].tied) != 1:
         return ""
-    each = next(each for each in verdict.differences if each.other == verdict.tied[0])
-    size = metric.change(each.mean)
-    return f" (difference {size}, {level_text(outcome)} interval {metric.change_span(each.low_holm, each.high_holm)})"
+    labels, behind = outcome.behind
+    rows = [outcome.labels.index(labels[index]) for index in (behind.candidate, behind.tied[0])]
+    return f": {lead_text(metric, outcome, outcome.pair_of(*rows))}"
 
 
 def _reached(row: Row, metric: ObjectiveMetric, outcome: Outcome, *, by_validation: bool = False) -> str:
@@ -285,25 +304,33 @@ def _reached(row: Row, metric: ObjectiveMetric, outcome: Outcome, *, by_validati
     return f"{reached} ({interval.n} {_unit(outcome, interval.n)})."
 
 
-def _these(outcome: Outcome, n: int) -> str:
-    return f"the {n} optimizers" if outcome.unit == "study" else f"these {n} tuned configurations"
+def _these(experiment: ComparedExperiment, outcome: Outcome) -> str:
+    n = len(outcome.labels)
+    if outcome.unit == "study" and n_tuned(experiment, outcome.labels) == n:
+        return f"the {n} optimizers"
+    return f"these {configurations_text(experiment, outcome.labels)}"
 
 
 def _scope(experiment: ComparedExperiment, outcome: Outcome) -> str:
+    tuned = n_tuned(experiment, outcome.labels)
     if outcome.unit == "study":
         n = len(outcome.units)
+        if not tuned:
+            return f"Nothing was searched: each configuration was trained under {n} study seeds."
+        who = "every optimizer" if tuned == len(outcome.labels) else "every tuned one"
         return (
-            f"The intervals include the luck of the search: every optimizer was searched under {n} study seeds, each "
+            f"The intervals include the luck of the search: {who} was searched under {n} study seeds, each "
             "with its own initial weights and batch orders of the confirmations. The split of the data and the batch "
             "order of the search are the same in all."
         )
     orders = {run.params.get("order_seed") for entry in experiment.entries for run in entry.tuned}
     vary = "initial weights and batch orders" if len(orders) > 1 else "initial weights"
     fixed = "the split of the data is" if len(orders) > 1 else "the split of the data and the batch order are"
+    luck = f": {'it depends on' if tuned == len(outcome.labels) else 'those tuned depend on'} the luck of the search"
+    more = " To compare the optimizers, use three study seeds or more (study run -m study_seed=0,1,2)."
     return (
-        "This result is about these tuned configurations, not about the optimizers: it depends on the luck of the "
-        f"search. The seeds vary {vary}; {fixed} the same in all. To compare the optimizers, use three study seeds or "
-        "more (study run -m study_seed=0,1,2)."
+        f"This result is about these {kinds_text(experiment, outcome.labels)}configurations, not about the "
+        f"optimizers{luck if tuned else ''}. The seeds vary {vary}; {fixed} the same in all.{more if tuned else ''}"
     )
 
 

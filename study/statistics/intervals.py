@@ -151,16 +151,34 @@ def paired_difference(
     error = half / float(value_above((1 - level) / 2, n - 1)) if n >= MIN_SEEDS else math.nan
     # Without any spread and without a step, a and b are equal throughout.
     p = 1.0 if mean == 0 and n >= MIN_SEEDS else 2.0 * float(probability_above(abs(mean) / error, n - 1))
-    widest = bounds[1] - bounds[0]
+    low, high = difference_limits(mean - half, mean + half, widest=bounds[1] - bounds[0])
     return PairedDifference(
         mean=mean,
-        low=max(mean - half, -widest) if n >= MIN_SEEDS else math.nan,
-        high=min(mean + half, widest) if n >= MIN_SEEDS else math.nan,
+        low=float(low),
+        high=float(high),
         p=p,
         standard_error=error,
         level=level,
         n=n,
     )
+
+
+def difference_limits(low: ArrayLike, high: ArrayLike, *, widest: float) -> tuple[Floats, Floats]:
+    """Return the ends of intervals of differences, clipped to what two values of a metric can differ by.
+
+    Args:
+        low: Lower ends, of any shape; NaN stays.
+        high: Upper ends, of the same shape.
+        widest: The largest difference that the metric allows: 1 for a share. Infinite: the ends stay.
+
+    Returns:
+        The lower and the upper ends.
+
+    Example:
+        >>> tuple(float(end) for end in difference_limits(-1.29, 0.4, widest=1.0))
+        (-1.0, 0.4)
+    """
+    return np.maximum(np.asarray(low, dtype=np.float64), -widest), np.minimum(np.asarray(high, dtype=float), widest)
 
 
 def _half_width(values: Floats, *, least_spread: Floats, level: float) -> Floats:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from study.statistics.intervals import MIN_SEEDS
+from study.statistics.intervals import MIN_SEEDS, difference_limits
 from study.statistics.look_claims import LookTests, PairClaims, alive, claim, compare_pairs, due, no_claims
 from study.statistics.looks import Look, check_looks
 from study.statistics.student_t import value_above
@@ -229,7 +229,8 @@ def _decision(
     low, high = (math.nan, math.nan) if record is None else (record.mean - record.half, record.mean + record.half)
     if record is not None and within and margin is not None and record.kept_all:
         low, high = max(low, -margin), min(high, margin)
-    low, high = max(low, -widest), min(high, widest)
+    if record is not None:
+        low, high = (float(end) for end in difference_limits(low, high, widest=widest))
     # A claim by other pairs can contradict the means of this one.
     low = max(low, 0.0) if better > 0 else min(low, 0.0) if better < 0 else low
     high = min(high, 0.0) if better < 0 else max(high, 0.0) if better > 0 else high

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from study.statistics.intervals import MIN_SEEDS
+from study.statistics.intervals import MIN_SEEDS, difference_limits
 from study.statistics.pairwise import CandidateTests, compare_candidate, least_spread
 from study.statistics.resolution import observed_step
 from study.statistics.score_arrays import Direction, as_finite_scores, check_level, sign
@@ -107,7 +107,7 @@ def decide(
     claimed = [bool(each) for each in tests.claimed]
     return Verdict(
         candidate=candidate,
-        differences=_differences(values, tests, candidate=candidate, widest=bounds[1] - bounds[0]),
+        differences=_differences(values, tests, candidate=candidate, bounds=bounds),
         winner=bool(tests.is_best),
         tied=tuple(other for other, found in zip(others, claimed, strict=True) if not found),
         better=tuple(
@@ -124,14 +124,15 @@ def is_testable(verdict: Verdict) -> bool:
 
 
 def _differences(
-    values: NDArray[np.float64], tests: CandidateTests, *, candidate: int, widest: float
+    values: NDArray[np.float64], tests: CandidateTests, *, candidate: int, bounds: tuple[float, float]
 ) -> tuple[CandidateDifference, ...]:
+    low, high = difference_limits(tests.low, tests.high, widest=bounds[1] - bounds[0])
     return tuple(
         CandidateDifference(
             other=int(other),
             mean=float(tests.mean[row]),
-            low_holm=float(np.maximum(tests.low[row], -widest)),
-            high_holm=float(np.minimum(tests.high[row], widest)),
+            low_holm=float(low[row]),
+            high_holm=float(high[row]),
             p_holm=float(tests.p[row]),
             p_superior=probability_of_superiority(
                 values[candidate], values[other], direction="maximize", paired=True

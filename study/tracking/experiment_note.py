@@ -98,14 +98,14 @@ def _text(note: ExperimentNote, links: str) -> str:
 
 
 def _links(client: MlflowClient, experiment_id: str) -> str:
-    """Return links to the last comparison's page, if one is kept, and to the views."""
+    """Return links to the views, the studies best first at their head, and to the last comparison's page, if any."""
+    views = links_of(client, experiment_id).items()
+    parts = [f"[{purpose}]({path.removeprefix('/')})" for purpose, path in views]
     pages = find_runs(client, [experiment_id], "tags.role = 'comparison'")
-    parts = []
     if pages:
         last = max(pages, key=lambda run: (run.info.start_time, run.info.run_id))
         place = run_path(experiment_id, last.info.run_id, artifacts=True).removeprefix("/")
-        parts.append(f"[The comparison page and its figures]({place})")
-    parts += [f"[{purpose}]({path.removeprefix('/')})" for purpose, path in links_of(client, experiment_id).items()]
+        parts.insert(1, f"[the comparison page and its figures]({place})")
     return "Open: " + " · ".join(parts)
 
 

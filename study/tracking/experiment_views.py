@@ -35,13 +35,15 @@ _WORKFLOW = "workflowType=machine_learning"
 ENDS = "ends"
 _NAME, _CREATED, _DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"
 # Widths of columns in pixels, so that neither a header nor a value is cut.
-_WIDTHS = {_NAME: 210, _CREATED: 140, _DURATION: 90, "tags.`test`": 150, "tags.`validation`": 150}
-_WIDTHS |= {"tags.`best`": 360, "tags.`point`": 360}
+_WIDTHS = {_NAME: 210, _CREATED: 140, _DURATION: 90, "tags.`test`": 150, "tags.`untuned`": 150}
+_WIDTHS |= {"tags.`validation`": 150, "tags.`best`": 360, "tags.`point`": 360}
 # The tuned confirmations 0 to 4: a search has no order of numbers. Groups of runs would have colors of their own.
 _FIRST_SEEDS = " AND ".join(
     ["tags.role = 'confirmation'", "tags.config != 'default'", "tags.number LIKE '_'"]
     + [f"tags.number != '{number}'" for number in range(5, 10)]
 )
+# The sections that MLflow's page makes: of metrics without a group, of the group `point/`, and of `system/`.
+_OF_MLFLOW = ("Model metrics", "point", "System metrics")
 _PIXELS_PER_LETTER, _PIXELS_BESIDE, _LEAST_PIXELS = 8, 34, 100
 
 
@@ -134,7 +136,7 @@ def _states(config: StudyConfig, arguments: list[str], *, has_test: bool) -> dic
     shown = next((name for name in own if name != "loss"), "loss")
     confirmed = f"test_{shown}" if has_test else f"val_{shown}"
     params = _columns("params", *arguments)
-    scores = _columns("tags", *(("test", "validation") if has_test else ("validation",)))
+    scores = _columns("tags", *(("test", "untuned", "validation") if has_test else ("validation", "untuned")))
     studies = [*scores, *_columns("tags", "best", "progress"), *_columns("metrics", "n_diverged", f"mean_{confirmed}")]
     # A closed study has nothing in the columns of its trials, which stand at the end.
     runs = [*scores, *_columns("tags", "best", "point", "state"), *_columns("metrics", "objective", confirmed)]
@@ -152,14 +154,14 @@ def _states(config: StudyConfig, arguments: list[str], *, has_test: bool) -> dic
             "tags.role = 'study'",
             _metric(chosen_by),
             not maximize,
-            compareRunSections=[_section("Search")],
+            **_sections("Search"),
             compareRunCharts=[_line(BEST_SO_FAR, "Search"), _line(OF_TRIAL, "Search")],
         ),
         "curves": _state(
             _FIRST_SEEDS,
             _metric("objective"),
             not maximize,
-            compareRunSections=[_section("Confirmations")],
+            **_sections("Confirmations"),
             compareRunCharts=[
                 {**_line(objective, "Confirmations"), "uuid": ENDS},
                 _line("loss", "Confirmations"),
@@ -211,8 +213,15 @@ def _width(column: str) -> int:
     return _WIDTHS.get(column, max(_LEAST_PIXELS, _PIXELS_PER_LETTER * letters + _PIXELS_BESIDE))
 
 
-def _section(name: str) -> dict[str, Any]:
-    return {"uuid": name, "name": name, "display": True, "isReordered": False}
+def _sections(first: str) -> dict[str, Any]:
+    """Return the sections of a view with charts: its own one open, and below it those that MLflow makes, closed.
+
+    MLflow finds its own sections by their names, makes those that are missing, and sorts all by name unless a person
+    has ordered them.
+    """
+    named = [(first, True), *((name, False) for name in _OF_MLFLOW)]
+    sections = [{"uuid": name, "name": name, "display": shown, "isReordered": False} for name, shown in named]
+    return {"compareRunSections": sections, "isAccordionReordered": True}
 
 
 def _line(metric: str, section: str) -> dict[str, Any]:

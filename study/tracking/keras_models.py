@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ _OF = "study.training"
 _SERVED_WITH = ("keras", "numpy", "tensorflow")
 # Tags of a logged model with classes that Keras does not have: these, files kept with it, modules of this project.
 _CLASSES, _CODE, _OF_PROJECT = "study.own_classes", "study.code", "study.project_modules"
+# Tag of a logged model that a later one replaced and that is registered, and MLflow's own of its versions.
+_REPLACED, _VERSIONS = "study.replaced", "mlflow.modelVersions"
 _CODE_FOLDER = "code"
 _LONGEST_TAG = 5000  # characters
 
@@ -136,6 +138,49 @@ def has_model(client: MlflowClient, run_id: str, *, of: str, or_any: bool) -> bo
             found = True
     folder = local_folder(client.get_run(run_id).info.artifact_uri)
     return found or (folder is not None and is_whole(folder / _FILE))
+
+
+def kept_models(client: MlflowClient, run_id: str) -> tuple[str, ...]:
+    """Return MLflow's ids of the models that a run has, those without whole files too.
+
+    Args:
+        client: A client of the store.
+        run_id: Id of the run.
+    """
+    return tuple(logged.model_id for logged in _logged_models(client, run_id))
+
+
+def drop_replaced_models(client: MlflowClient, run_id: str, model_ids: Collection[str], *, of: str) -> None:
+    """Delete earlier models of a run, if it has the whole one of the training that replaces them.
+
+    A model that was registered stays, since its versions load these files; it gets the tag `study.replaced`. MLflow
+    keeps the files of a deleted model until `mlflow gc`.
+
+    Args:
+        client: A client of the store.
+        run_id: Id of the run.
+        model_ids: Ids of the models that may be deleted. Others stay, such as one that another worker logged since.
+        of: Name of the training whose model stays, as given to `log_keras_model`.
+    """
+    found = list(_logged_models(client, run_id))
+    if not any(logged.tags.get(_OF) == _digest(of) and not _lost_file(logged) for logged in found):
+        return
+    for logged in found:
+        if logged.model_id not in model_ids or logged.tags.get(_OF) == _digest(of):
+            continue
+        if _is_registered(client, logged):
+            client.set_logged_model_tags(logged.model_id, {_REPLACED: "true"})
+        else:
+            client.delete_logged_model(logged.model_id)
+
+
+def _is_registered(client: MlflowClient, logged: LoggedModel) -> bool:
+    """Return whether a registered model has a version that loads a logged model."""
+    own = (f"models:/{logged.model_id}", logged.artifact_location)
+    return _VERSIONS in logged.tags or any(
+        version.source in own or version.model_id == logged.model_id
+        for version in client.search_model_versions(f"run_id = '{logged.source_run_id}'")
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

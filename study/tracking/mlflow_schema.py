@@ -61,7 +61,8 @@ _PARAM_LENGTH = 6000
 TAG_LENGTH = 8000
 _KEY_LENGTH = 250
 _PER_CALL = 100
-_NAMES = {"trial": "trial {:03d}", "best": "best {}", "default": "default {}", "fixed": "fixed {}"}
+# The names of the settings for people: `best 0` could be read as the best trial.
+_SETTINGS = {"best": "tuned", "default": "untuned", "fixed": "fixed"}
 
 
 def run_name(kind: Kind, number: int, *, study_name: str) -> str:
@@ -72,7 +73,8 @@ def run_name(kind: Kind, number: int, *, study_name: str) -> str:
         number: Index of the trial, from 0; of a confirmation, its repetition.
         study_name: Name of the study in its experiment.
     """
-    return f"{study_name} {_NAMES[kind].format(number)}"
+    own = f"trial {number}" if kind == "trial" else f"confirmation {number} ({_SETTINGS[kind]})"
+    return f"{study_name} {own}"
 
 
 def workload_tags(config: StudyConfig, *, study_name: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import get_args
 
 from study.config.schema import StudyConfig
@@ -53,6 +54,7 @@ class ConfirmedMean:
 
 # Confirmed means by metric, such as `test_accuracy`.
 Tests = Mapping[str, ConfirmedMean]
+_NO_TESTS: Tests = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +221,13 @@ def _earlier(metrics: Mapping[str, float], summary: StudySummary, best: int | No
 
 
 def study_tags(
-    config: StudyConfig, summary: StudySummary, *, best: int | None, tests: Tests, describes: bool = True
+    config: StudyConfig,
+    summary: StudySummary,
+    *,
+    best: int | None,
+    tests: Tests,
+    untuned: Tests = _NO_TESTS,
+    describes: bool = True,
 ) -> dict[str, str]:
     """Return the tags of a study's run that change while it runs, among them the note that MLflow shows with it.
 
@@ -228,6 +236,7 @@ def study_tags(
         summary: The summary of the study's trials.
         best: Number of the best trial; None: no trial has completed.
         tests: Mean and interval of each metric of the confirmations.
+        untuned: The same over those of the untuned optimizer. Default: none.
         describes: False to leave out the note. Default True.
     """
     outcomes, counts = summary.outcomes, summary.counts
@@ -238,10 +247,10 @@ def study_tags(
     lines = [f"{note_start(config)}{progress} trials"]
     if best is not None and best in outcomes:
         tags["best"] = point_text(outcomes[best].hyperparameters, searched=config.ranges)
-        value = short_number(str(outcomes[best].metrics["objective"]))
+        value = score_text(outcomes[best].metrics["objective"])
         lines.append(f"best {config.objective.metric} {value} (trial {best}): {tags['best'] or 'nothing searched'}")
-        tags["validation"] = f"{score_text(outcomes[best].metrics['objective'])} (best trial)"
-    tags |= score_tags(config.objective.metric, tests)
+        tags["validation"] = f"{value} (best trial)"
+    tags |= score_tags(config.objective.metric, tests, untuned=untuned)
     lines += [_tested_text(name, tested) for name, tested in tests.items()]
     if bad := [f"{counts[state]} {state}" for state in _STATES if state != "complete" and counts[state]]:
         lines.append(", ".join(bad))
@@ -268,25 +277,34 @@ def note_start(config: StudyConfig) -> str:
     return f"**{config.optimizer.name}**, {config.model.name} on {config.dataset.name}: "
 
 
-def score_tags(objective: str, tests: Tests) -> dict[str, str]:
-    """Return the means over confirmations that MLflow's table shows, such as `0.913 ± 0.018`.
+def score_tags(objective: str, tests: Tests, *, untuned: Tests = _NO_TESTS) -> dict[str, str]:
+    """Return the means over confirmations that MLflow's table shows, such as `0.9134 ± 0.0178`.
 
-    The tag `test` is of the metric that the search selects by, or else of any other that is not a loss.
+    The tags `test` and `untuned` are of the metric that the search selects by, or else of any other that is not a
+    loss. Without a test split, `untuned` is measured on validation.
 
     Args:
         objective: Name of the objective's metric.
         tests: Mean and interval of each metric of the confirmations.
+        untuned: The same over those of the untuned optimizer. Default: none.
     """
     found = {"validation": tests[objective]} if objective in tests else {}
-    on_test = [name for name in tests if name.startswith("test_")]
-    if on_test:
-        of_objective = f"test_{objective.removeprefix('val_')}"
-        found["test"] = tests[min(on_test, key=lambda name: (name != of_objective, "loss" in name, name))]
+    if name := _shown(objective, tests):
+        found["test"] = tests[name]
+    if name := _shown(objective, untuned) or (objective if objective in untuned else ""):
+        found["untuned"] = untuned[name]
     return {tag: tested_score(tested) for tag, tested in found.items()}
 
 
+def _shown(objective: str, tests: Tests) -> str:
+    """Return the metric on the test split that stands for all; empty without one."""
+    of_objective = f"test_{objective.removeprefix('val_')}"
+    on_test = [name for name in tests if name.startswith("test_")]
+    return min(on_test, key=lambda name: (name != of_objective, "loss" in name, name), default="")
+
+
 def tested_score(tested: ConfirmedMean) -> str:
-    """Return `0.913 ± 0.018`, with the number of seeds where they are too few, and the confirmations that diverged.
+    """Return `0.9134 ± 0.0178`, with the number of seeds where they are too few, and the confirmations that diverged.
 
     Args:
         tested: The mean over the confirmations.
@@ -303,11 +321,11 @@ def tested_score(tested: ConfirmedMean) -> str:
 
 
 def _tested_text(name: str, tested: ConfirmedMean) -> str:
-    """Return `test_accuracy 0.91 [0.9, 0.92]`, with the confirmations that diverged."""
+    """Return `test_accuracy 0.9100 [0.9000, 0.9200]`, with the confirmations that diverged."""
     left = tested.n - tested.n_diverged
-    parts = [name, f"{tested.mean:.4g}" if left else "without a mean"]
+    parts = [name, score_text(tested.mean) if left else "without a mean"]
     if math.isfinite(tested.low):
-        parts.append(f"[{tested.low:.4g}, {tested.high:.4g}]")
+        parts.append(f"[{score_text(tested.low)}, {score_text(tested.high)}]")
     elif left:
         parts.append(f"({left} {'seed' if left == 1 else 'seeds'}, no interval)")
     if tested.divergence_limit is not None:

@@ -10,7 +10,6 @@ from typing import Any
 
 from mlflow.entities import Metric
 
-from study.config.own_code import NO_CODE, ModelCode
 from study.config.schema import StudyConfig
 from study.core.errors import StoreError
 from study.core.records import NO_RECORD, Role, RunRecord, SearchRecord
@@ -23,13 +22,13 @@ from study.tracking.mlflow_internals import check_system_metrics
 from study.tracking.open_runs import StudyRuns, open_runs
 from study.tracking.outbox import bulk_insert
 from study.tracking.outbox.entries import File, Finish, Log
-from study.tracking.outbox.mlflow_writer import is_passing
 from study.tracking.outbox.server_wait import wait_for_server
 from study.tracking.outbox.spool import RecordsWaitError
 from study.tracking.outbox.writer_thread import WriterThread
 from study.tracking.read_studies import child_runs
 from study.tracking.run_cache import RunCache, RunInProgress, outcomes_of, start_of
 from study.tracking.search_history import SearchHistory
+from study.tracking.study_models import StudyModels
 from study.tracking.system_metrics import SystemMetricsThread
 
 # Time between two samples of the system's metrics, and two reads of the trials of other workers, in seconds.
@@ -81,6 +80,7 @@ class StudyTracker:
         experiment_id: Id of the study's MLflow experiment.
         tags_before: Tags of the study's run as an earlier process left them; empty for a new study.
         opened: The study's runs as they were found at the opening.
+        models: The models that the study keeps.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class StudyTracker:
         self._mlflow_writer, self._spool = opened.mlflow_writer, opened.spool
         self._bulk_insert = bulk_insert.BulkInsert(opened.client, opened.mlflow_writer, opened.experiment_id)
         self._writer = WriterThread(opened.mlflow_writer, where=redact(self._uri), spool=opened.spool)
+        self.models = StudyModels(opened, uri=self._uri, settle=self.settle, put=self._writer.put)
         self._reads_next, self._told_ms, self._is_last = 0.0, 0, True
         own: Any = {"interval_s": _INTERVAL_S, "put": self._writer.put, "is_told": lambda: self._told_ms > 0}
         self._sampler = SystemMetricsThread(self.run_id, self._uri, **own) if config.tracking.system_metrics else None
@@ -193,7 +194,7 @@ class StudyTracker:
                 self._cache.learn(children)
                 return {(run.kind, run.number): run for run in children if run.has_result and not run.superseded}
             except StoreError as error:
-                if not self._is_away(error):
+                if not self.models.may_pass(error):
                     raise
         return {(run.kind, run.number): run for run in self._cache.finished(role)}
 
@@ -212,13 +213,19 @@ class StudyTracker:
         self._writer.put(*(Log(run=run_id, tags={"superseded": "true"}) for run_id in run_ids))
 
     def summarize(
-        self, *, best: int | None, tests: study_summary.Tests = _NO_TESTS, ended: Mapping[int, str] | None = None
+        self,
+        *,
+        best: int | None,
+        tests: study_summary.Tests = _NO_TESTS,
+        untuned: study_summary.Tests = _NO_TESTS,
+        ended: Mapping[int, str] | None = None,
     ) -> None:
         """Record the study's summary; if other workers have added trials, read the trials from the store again.
 
         Args:
             best: Number of the trial that the search selected; None if no trial completed.
             tests: Mean and interval of each metric over the best point's confirmations. Default: none.
+            untuned: The same over the confirmations of the untuned optimizer. Default: none.
             ended: States of the trials that ended, by number. None (the default): unknown.
 
         Raises:
@@ -226,7 +233,7 @@ class StudyTracker:
         """
         if self._cache.trials.states != ended:
             self._cache.trials = study_summary.StudySummary(self._config, outcomes_of(self.finished().values()))
-        self._record_progress(best=best, tests=tests)
+        self._record_progress(best=best, tests=tests, untuned=untuned)
         self.flush()
 
     def leave(self) -> None:
@@ -260,45 +267,6 @@ class StudyTracker:
         """
         self._writer.put(File(run=self.run_id, path=local_path.name, content=local_path.read_bytes()))
         self.flush()
-
-    def has_model(self, *, of: str, or_any: bool) -> bool:
-        """Return whether the study has the whole model of a confirmation; True while a server is away.
-
-        Args:
-            of: Name of the confirmation.
-            or_any: Take also the model of an earlier version, which did not record the confirmation.
-        """
-        from study.tracking.keras_models import has_model
-
-        with store_errors(self._uri, "the model cannot be looked up"):
-            return not self.settle() or has_model(self._client, self.run_id, of=of, or_any=or_any)
-
-    def log_model(self, model: Any, *, example_x: Any, of: str = "", code: ModelCode = NO_CODE) -> None:
-        """Log a Keras model as an MLflow model named `model`, ready to be served.
-
-        While a server is away, the model becomes an artifact `model.keras` instead, which can be delivered later.
-
-        Args:
-            model: The trained model.
-            example_x: A few inputs, shape (n_examples, *input_shape), for the signature.
-            of: Name of the confirmation that trained it. Default: empty.
-            code: The code that the model needs beside Keras, which is kept with it. Default: none.
-
-        Raises:
-            StoreError: The model cannot be stored.
-        """
-        from study.tracking.keras_models import keras_file, log_keras_model
-
-        kept: dict[str, Any] = {"experiment_id": self.experiment_id, "run_id": self.run_id, "of": of, "code": code}
-        if self.settle():
-            try:
-                with store_errors(self._uri, "the model cannot be stored"):
-                    log_keras_model(self._client, model, example_x=example_x, **kept)
-                return
-            except StoreError as error:
-                if not self._is_away(error):
-                    raise
-        self._writer.put(File(run=self.run_id, path="model.keras", content=keras_file(model)))
 
     def write(self) -> None:
         """Begin to write the runs that ended since the last call, all together, and the study's progress."""
@@ -375,10 +343,6 @@ class StudyTracker:
         except StoreError as error:
             failure.add_note(str(error))
 
-    def _is_away(self, error: StoreError) -> bool:
-        """Return whether the error of a server may pass."""
-        return self._spool is not None and error.__cause__ is not None and is_passing(error.__cause__)
-
     def _record_own_progress(self) -> None:
         """Record the study's progress; with trials of other workers, only now and then, since they must be read."""
         if self._cache.lacks_trials():
@@ -386,15 +350,16 @@ class StudyTracker:
                 return
             self._reads_next = time.monotonic() + _READ_INTERVAL_S
             self._cache.trials = study_summary.StudySummary(self._config, outcomes_of(self.finished().values()))
-        self._record_progress(best=self._cache.trials.best, tests=_NO_TESTS)
+        self._record_progress(best=self._cache.trials.best, tests=_NO_TESTS, untuned=_NO_TESTS)
 
-    def _record_progress(self, *, best: int | None, tests: study_summary.Tests) -> None:
+    def _record_progress(self, *, best: int | None, tests: study_summary.Tests, untuned: study_summary.Tests) -> None:
         # Of two values of one step and one millisecond, MLflow takes the larger one.
         trials, now = self._cache.trials, max(mlflow_schema.now_ms(), self._told_ms + 1)
         values = study_summary.study_metrics(trials, best=best, tests=tests, stored=self.opened.names_before)
         step = len(trials.outcomes) * self.opened.counts_steps
         metrics = mlflow_schema.to_metrics(values, step=step, timestamp_ms=now)
         metrics += self._history.take(trials.outcomes, timestamp_ms=now)
-        tags = study_summary.study_tags(self._config, trials, best=best, tests=tests, describes=self.opened.describes)
+        means: Any = {"tests": tests, "untuned": untuned}
+        tags = study_summary.study_tags(self._config, trials, best=best, describes=self.opened.describes, **means)
         self._writer.put(Log(run=self.run_id, metrics=metrics, tags=tags))
         self._told_ms = now

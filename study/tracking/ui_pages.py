@@ -30,7 +30,7 @@ _CHOICES = {
 }
 _OF_EXPERIMENT = 'MLflowLocalStorage-1.1-ExperimentPage-["{}"]-ReactComponentState'
 # The view whose columns the plain table of an experiment gets.
-_VIEW = "runs"
+_VIEW = "studies"
 # A browser knows a store by its port and an experiment by its number. So what it kept of another store is replaced.
 _SCRIPT = """<script>try{{
 const store="study-ui-store",isNew=localStorage.getItem(store)!=={store};

@@ -26,10 +26,12 @@ def test_five_digits_and_a_rate_near_one_keeps_its_distance(text, short):
 @pytest.mark.parametrize(
     ("mean", "half_width", "text"),
     [
-        (0.9134, 0.0178, "0.913 ± 0.018"),
+        (0.9134, 0.0178, "0.9134 ± 0.0178"),
         (0.95694, 0.00481, "0.9569 ± 0.0048"),
-        (12.34, 4.5, "12.3 ± 4.5"),
+        (12.34, 4.5, "12.3400 ± 4.5000"),
         (123.4, 45.0, "123 ± 45"),
+        (0.9507, 0.0006, "0.9507 ± 0.0006"),
+        (0.9507, 0.0004, "0.95070 ± 0.00040"),
         (0.5, 0.0, "0.5000 ± 0"),
         (0.25, 1e-9, "0.2500 ± 1e-09"),
         (3.2e7, 1.5e6, "3.2e+07 ± 1.5e+06"),
@@ -40,8 +42,8 @@ def test_five_digits_and_a_rate_near_one_keeps_its_distance(text, short):
         (0.0, 3e-9, "0.0000 ± 3e-09"),
         (0.8391, math.nan, "0.8391"),
         (0.000012, math.nan, "1.2e-05"),
-        (-1.5, 0.25, "-1.50 ± 0.25"),
+        (-1.5, 0.25, "-1.5000 ± 0.2500"),
     ],
 )
-def test_a_mean_ends_where_the_two_digits_of_its_half_width_end(mean, half_width, text):
+def test_a_mean_and_its_half_width_have_the_same_decimals(mean, half_width, text):
     assert plus_minus(mean, half_width) == text

@@ -126,6 +126,17 @@ def test_one_page_made_anew_keeps_the_others_in_the_index_and_leaves_no_old_pict
 
 
 @pytest.mark.usefixtures("studies")
+def test_a_page_of_an_earlier_version_is_named_where_the_index_leaves_it_out(store, tmp_path, capsys):
+    store(finished(f"published/{NAME}"))
+    (tmp_path / "decay.html").write_text("a page without a summary")
+    gallery.make_gallery(options(tmp_path, NAME))
+    told = "1 page of this folder is not shown here, without a summary.json (made by an earlier version): decay."
+    assert told in capsys.readouterr().out
+    for file in ("gallery.html", "README.md"):
+        assert told in (tmp_path / file).read_text()
+
+
+@pytest.mark.usefixtures("studies")
 def test_a_damaged_summary_keeps_no_page_from_the_index(store, tmp_path):
     store(finished(f"published/{NAME}"))
     (tmp_path / "decay").mkdir()

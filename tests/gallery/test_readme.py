@@ -144,6 +144,31 @@ def test_the_index_has_a_card_for_each_page_with_claim_headline_and_badges(rende
     assert "2 verdicts on 3 comparisons: 2 held." in shown(page)
 
 
+@RENDERERS
+def test_a_tall_cover_is_narrower_and_pages_without_a_summary_are_named(render, material):
+    some = replace(summary_of(ABOUT, SHOWN, material, origin=ORIGIN), name="some")
+    text = render_index_readme([some], heights={"some": 1.0}, left_out=["decay", "sparse"], rules="../rules.md")
+    page = render(text)
+    (link,) = re.findall(r'<a href="some/README.md">\s*(<img[^>]*>)', page)
+    assert 'width="60%"' in link
+    assert 'src="some/a-b.svg"' in link
+    assert "2 pages of this folder are not shown here" in shown(page)
+    assert "run: study gallery decay sparse" in shown(page)
+    assert '<a href="../rules.md">the rules</a>' in page
+    page = render(render_index_readme([some], heights={"some": 0.5}))
+    assert "width=" not in page.partition("<img")[2].partition(">")[0]
+
+
+@RENDERERS
+def test_intervals_with_an_open_end_are_explained(render, material):
+    told = "begins right above 0 and leaves 0 out"
+    open_end = replace(SHOWN, findings=("The claim held: +5.96 points [above 0 to 6.74].",))
+    assert told in shown(render(render_readme(ABOUT, open_end, material, origin=ORIGIN)))
+    in_table = replace(SHOWN, tables=(Table(caption="A", header=("a",), rows=(("-0.92 [-1.59 to below 0]",),)),))
+    assert told in shown(render(render_readme(ABOUT, in_table, material, origin=ORIGIN)))
+    assert told not in shown(render(render_readme(ABOUT, SHOWN, material, origin=ORIGIN)))
+
+
 def test_the_index_explains_every_verdict_and_the_sizes_that_occur(material):
     some = replace(summary_of(ABOUT, SHOWN, material, origin=ORIGIN), verdicts=(ClaimVerdict.NOT_SHOWN,))
     explained = render_index_readme([some]).partition("## Badges")[2]

@@ -7,7 +7,7 @@ from study.core.errors import StudyError
 from study.gallery import About, PageContents, Picture
 from study.gallery.analysis.verdicts import ClaimVerdict
 from study.gallery.run_facts import RunOrigin
-from study.gallery.summary import FILE, read_summary, summary_of, to_json
+from study.gallery.summary import FILE, cover_height, read_summary, summary_of, to_json
 
 ABOUT = About(title="T < U", question="Q?", source="S", claim="C \u2212 D")
 SHOWN = PageContents(
@@ -89,3 +89,19 @@ def test_a_page_without_pictures_and_findings_has_no_cover_and_no_verdict(make_m
     found = summary_of(ABOUT, bare, make_material({"sgd-setting=shared": [0.5]}), origin=origin)
     assert (found.cover, found.verdicts, found.badges) == ("", (), ())
     assert replace(found, size="other").badges[0].label == "Other size"
+
+
+@pytest.mark.parametrize(
+    ("text", "height"),
+    [
+        ('<svg width="500pt" height="300pt" viewBox="0 0 1 1">', 0.6),
+        ('<?xml version="1.0"?>\n<svg xmlns="a"\n height="400" width="200">', 2.0),
+        ("<svg>", 0.0),
+        ("", 0.0),
+    ],
+)
+def test_the_height_of_a_cover_is_a_part_of_its_width(summary, tmp_path, text, height):
+    (tmp_path / summary.cover).write_text(text)
+    assert cover_height(tmp_path, summary) == pytest.approx(height)
+    assert cover_height(tmp_path / "nowhere", summary) == 0.0
+    assert cover_height(tmp_path, replace(summary, cover="")) == 0.0

@@ -153,6 +153,18 @@ def planted(make_study, make_experiment):
 
 
 @pytest.fixture
+def as_fixed():
+    """Turn a study into that of a fixed configuration: it searches nothing, and has no untuned confirmations."""
+
+    def fixed(study):
+        params = {key: value for key, value in study.params.items() if not key.startswith("optimizer.search")}
+        runs = tuple(replace(run, config="fixed") for run in study.confirmations if run.config == "best")
+        return replace(study, params=params, confirmations=runs)
+
+    return fixed
+
+
+@pytest.fixture
 def in_looks(make_study):
     """Make a study under a plan: its level and number of confirmations, with the noise of its seeds."""
 

@@ -67,10 +67,13 @@ def test_what_is_open_has_a_price_and_a_difference_that_is_ruled_out(in_looks, m
     assert cost.ruled_out == max(abs(pair.low), abs(pair.high))
     assert cost.seconds(10) == pytest.approx(5 * (2.0 + 2.0))  # both train for two seconds
     assert cost.seeds.horizon >= 4 * 5
-    assert f"A difference of more than {100 * cost.ruled_out:.2f} points either way is ruled out." in said(found)
+    assert f"({100 * pair.low:.2f} to {100 * pair.high:.2f})".replace("-", "\u2212") in found.answer.sentences[0]
+    assert "is ruled out" not in said(found)  # the interval says it
     assert "Still open: adam against nadam." in said(found)
     typical = cost.seeds.typical
-    assert (f"about {typical} seeds in all" if typical else "probably takes more than 160 seeds") in said(found)
+    assert (
+        f"median {typical}: {typical - 5} more of each" if typical else "probably takes more than 160 seeds"
+    ) in said(found)
 
 
 def test_a_winner_by_less_than_the_margin_is_said_to_be_one(in_looks, make_experiment):
@@ -78,7 +81,9 @@ def test_a_winner_by_less_than_the_margin_is_said_to_be_one(in_looks, make_exper
     studies = [in_looks(name, level, 20, noise=0.0005, plan=plan) for name, level in (("adam", 0.9), ("sgd", 0.898))]
     found = compare(make_experiment(*studies))
     assert found.answer.winner == "adam"
-    assert "configurations, but better by less than the margin of 0.50 points: its mean" in found.answer.sentences[0]
+    assert (
+        "configurations, but better by less than the margin of 0.50 points: its lead in" in found.answer.sentences[0]
+    )
 
 
 def test_error_beyond_the_plan_is_said_and_changes_the_level(in_looks, make_experiment):
@@ -86,14 +91,14 @@ def test_error_beyond_the_plan_is_said_and_changes_the_level(in_looks, make_expe
     studies = [in_looks(name, 0.9, 10, noise=0.01, plan=plan) for name in ("adam", "sgd")]
     found = compare(make_experiment(*studies))
     assert "any false claim here is at most 7.5 %, not 5 %" in said(found)
-    assert "(92.5 % interval, which holds for all looks together)" in said(found)
+    assert "The 92.5 % interval holds for all looks together, if scores are roughly normal." in said(found)
     assert "Tested at 5 and 10 seeds" in said(found)
     assert "as planned" not in said(found)
     inside = [replace(study, tags={**study.tags, "looks": "5:0.02 10:0.03"}) for study in studies]
     within = said(compare(make_experiment(*inside)))
     assert "any false claim here" not in within
     assert "Tested at 5 and 10 seeds, as planned" in within
-    assert "This is beyond the plan of 10, so the probability of any false claim is then at most" in within
+    assert "Beyond the plan of 10, the probability of any false claim is at most" in within
 
 
 def test_the_terminal_has_the_answer_and_the_price_and_knows_that_pairs_are_open(in_looks, make_experiment):
@@ -102,7 +107,8 @@ def test_the_terminal_has_the_answer_and_the_price_and_knows_that_pairs_are_open
     closing = closed(experiment)
     cost, ruled_out = closing.sentences
     found = compare(experiment)
-    assert (closing.answer, f"{cost} The command to type: see study plan tiny-mlp.") == found.answer.sentences[:2]
+    answered, priced = found.answer.sentences[:2]
+    assert (closing.answer, cost) == (answered, priced.partition(" Beyond the plan of ")[0])
     assert ruled_out.startswith("Ruled out as the best: sgd")
     assert closing.is_open
     alone = closed(make_experiment(in_looks("adam", 0.9, 5)))
@@ -147,3 +153,45 @@ def test_the_closing_lines_say_nothing_of_divergence_without_a_claim_of_equality
     told = closed(make_experiment(in_looks("adam", 0.9, 5, noise=0.001), in_looks("sgd", 0.7, 5, noise=0.001)))
     assert "adam is the best" in told.answer
     assert "diverged" not in " ".join([told.answer, *told.sentences])
+
+
+def test_looks_that_are_planned_come_before_any_price_and_the_command_is_that_of_the_studies(
+    in_looks, make_experiment
+):
+    studies = [in_looks(name, 0.9, 5, noise=0.01) for name in ("adam", "nadam")]
+    cost = closed(make_experiment(*studies)).sentences[0]
+    told = "The same command, run again, goes on to the planned looks at 10 and 20 seeds. To decide it "
+    assert f"Still open: adam against nadam. {told}" in cost
+    assert "see study plan" not in said(compare(make_experiment(*studies)))
+    running = replace(make_experiment(studies[0], replace(studies[1], status="RUNNING")))
+    commands = [
+        closed(replace(running, has_worker=known)).sentences[0].partition("nadam. ")[2].partition(" goes")[0]
+        for known in ({studies[1].run_id: True}, {studies[1].run_id: False}, {})
+    ]
+    assert commands == ["The running command", "The same command, run again,", "The command that made the studies"]
+    done = [in_looks(name, 0.9, 20, noise=0.01) for name in ("adam", "nadam")]
+    after = compare(make_experiment(*done))
+    assert "goes on" not in said(after)
+    assert after.answer.kind == "none"
+    assert "The command to type: see study plan tiny-mlp." in said(after)
+
+
+def test_the_price_says_the_range_first_and_the_median_with_its_cost(in_looks, make_experiment):
+    experiment = make_experiment(*(in_looks(name, 0.9, 20, noise=0.02) for name in ("adam", "nadam")))
+    found = compare(experiment)
+    (cost,) = found.prices
+    high = "more than 320" if cost.seeds.high is None else cost.seeds.high
+    told = f"To decide it takes {cost.seeds.low} to {high} seeds in all (80 % range; median {cost.seeds.typical}: "
+    assert told in said(found)
+    assert f"{cost.seeds.typical - 20} more of each, about " in said(found)
+    # In the terminal, `study plan` says the error, beside the command that spends it.
+    assert "Beyond the plan of 20, the probability of any false claim is at most" in said(found)
+    assert told in " ".join(closed(experiment).sentences)
+    assert "Beyond the plan" not in " ".join(closed(experiment).sentences)
+
+
+def test_several_open_pairs_have_one_limit_that_names_no_side(in_looks, make_experiment):
+    found = compare(make_experiment(*(in_looks(name, 0.9, 5, noise=0.01) for name in ("adam", "nadam", "lamb"))))
+    widest = max(each.ruled_out for each in found.prices)
+    assert f"In each pair, a difference of more than {100 * widest:.2f} points is ruled out." in said(found)
+    assert "either way" not in said(found)

@@ -200,8 +200,21 @@ def test_few_trials_for_many_values_are_told(make_study, make_experiment, n, is_
     made = searching(make_study("adam", TESTS, trials=tuple(np.linspace(0.3, 0.8, n))), *keys)
     topics = [caution.topic for caution in compare(make_experiment(made)).cautions]
     assert ("Few trials" in topics) == is_told
-    plain = compare(make_experiment(make_study("adam", TESTS)))
-    assert "Few trials" not in {caution.topic for caution in plain.cautions}
+
+
+@pytest.mark.parametrize(("n", "is_told"), [(9, True), (10, False)])
+def test_few_trials_for_arguments_of_the_optimizer_are_told_too(make_study, make_experiment, as_fixed, n, is_told):
+    scores = tuple(np.linspace(0.3, 0.8, n))
+    studies = [make_study(name, TESTS, trials=scores) for name in ("adam", "sgd")]
+    fixed = as_fixed(make_study("lamb", TESTS, trials=scores[:1]))
+    found = [
+        caution for caution in compare(make_experiment(*studies, fixed)).cautions if caution.topic == "Few trials"
+    ]
+    assert bool(found) == is_told
+    for caution in found:
+        assert "adam, sgd: 9 trials for 2 values searched at once (learning_rate, beta_1), at least 10" in caution.text
+        assert "lamb" not in caution.text
+        assert not caution.serious
 
 
 def test_an_optimum_at_zero_is_not_told_to_go_below(make_study, make_experiment):

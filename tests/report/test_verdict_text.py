@@ -13,14 +13,14 @@ def test_the_planted_winner_is_named_with_its_margin_and_interval_and_the_equal_
     spans = {name: f"{100 * each.low_holm:.2f} to {100 * each.high_holm:.2f}" for name, each in paired.items()}
     first, second, third, *_ = found.answer.sentences
     assert found.answer.winner == "adam"
-    assert first.startswith("adam is the best of these 3 tuned configurations: its mean test accuracy is ")
-    assert first.endswith(" (95 % intervals, which hold for all pairs together).")
+    assert first.startswith("adam is the best of these 3 tuned configurations: its lead in mean test accuracy is ")
+    assert first.endswith(". The 95 % intervals hold for all pairs together, if scores are roughly normal.")
     assert set(spans) == {"momentum", "sgd"}
     for name, span in spans.items():
-        assert f"2.00 points better than that of {name} ({span})" in first
+        assert f"2.00 points over {name} ({span})" in first
     reached = 100 * found.rows[0].tuned.estimate
     assert second == f"adam reaches a mean test accuracy of {reached:.2f} % (10 confirmation seeds)."
-    assert third.startswith("Behind it, momentum and sgd show no significant difference (difference ")
+    assert third.startswith("Behind it, momentum and sgd show no significant difference: the lead of ")
 
 
 def test_equal_optimizers_have_no_winner_and_both_are_named(make_study, make_experiment):
@@ -30,7 +30,8 @@ def test_equal_optimizers_have_no_winner_and_both_are_named(make_study, make_exp
     assert (found.answer.kind, found.answer.winner) == ("none", None)
     assert found.answer.sentences[0].startswith(
         "No clear winner among these 2 tuned configurations: "
-        "adam, the best on validation, shows no significant difference from sgd; its mean test accuracy is "
+        "adam, the best on validation, shows no significant difference from sgd; the lead of adam in mean test "
+        "accuracy is "
     )
 
 
@@ -66,7 +67,7 @@ def test_a_loss_is_better_when_lower(make_study, make_experiment):
     assert found.answer.winner == "adam"
     (difference,) = found.outcome.verdict.differences
     assert difference.mean == pytest.approx(np.mean(high - low), abs=1e-4)  # losses keep four digits
-    assert f"{difference.mean:.3g} better than that of sgd" in found.answer.sentences[0]
+    assert f"its lead in mean test loss is {difference.mean:.3g} over sgd" in found.answer.sentences[0]
     assert [row.label for row in found.rows] == ["adam", "sgd"]
 
 
@@ -142,9 +143,9 @@ def test_an_interval_that_is_corrected_for_all_pairs_is_said_to_be(make_study, m
     rng = np.random.default_rng(0)
     studies = [make_study(name, 0.8 + 0.01 * rng.standard_normal(10)) for name in ("adam", "momentum", "sgd")]
     told = compare(make_experiment(*studies)).answer.sentences[0]
-    assert told.endswith("(95 % intervals, which hold for all pairs together).")
+    assert told.endswith(" The 95 % intervals hold for all pairs together, if scores are roughly normal.")
     two = compare(make_experiment(*studies[:2])).answer.sentences[0]
-    assert two.endswith("(95 % interval).")
+    assert two.endswith("). The 95 % interval holds for roughly normal scores.")
 
 
 @pytest.mark.parametrize("same_order", [False, True])
@@ -175,3 +176,114 @@ def test_an_optimizer_whose_trials_all_diverged_is_said_to_have_nothing_to_confi
         "rmsprop is not in the comparison: it has no confirmations, since none of the 6 trials of rmsprop completed "
         "(6 diverged)."
     )
+
+
+def test_a_lead_and_its_interval_have_one_sign_whoever_is_better(make_study, make_experiment):
+    rng = np.random.default_rng(4)
+    studies = [
+        make_study(name, level + 0.01 * rng.standard_normal(10), validation=validation)
+        for name, level, validation in (("adam", 0.8, 0.9), ("momentum", 0.801, 0.8), ("sgd", 0.799, 0.7))
+    ]
+    found = compare(make_experiment(*studies))
+    told = found.answer.sentences[0].replace("\u2212", "-")
+    behind, ahead = sorted(found.outcome.verdict.differences, key=lambda each: each.mean)
+    assert behind.mean < 0 < ahead.mean
+    for each in (behind, ahead):
+        span = f"({100 * each.low_holm:.2f} to {100 * each.high_holm:.2f})"
+        assert f"{100 * each.mean:.2f} points over {found.outcome.labels[each.other]} {span}" in told
+    assert "; below 0 it is behind. The 95 % intervals hold" in told
+    assert "worse" not in told
+    assert "better" not in told
+
+
+def test_the_lead_behind_a_winner_is_that_of_the_better_of_two(make_study, make_experiment):
+    rng = np.random.default_rng(6)
+    levels = {"adam": (0.9, 0.9), "momentum": (0.80, 0.8), "sgd": (0.802, 0.7)}
+    luck = 0.005 * rng.standard_normal((3, 10))
+    luck -= luck.mean(axis=1, keepdims=True)
+    studies = [
+        make_study(name, level + own, validation=validation)
+        for (name, (level, validation)), own in zip(levels.items(), luck, strict=True)
+    ]
+    found = compare(make_experiment(*studies))
+    pair = found.outcome.pair_of(1, 2)
+    assert pair.mean < 0  # sgd is better on test, momentum on validation
+    span = f"{-100 * pair.high:.2f} to {-100 * pair.low:.2f}"
+    told = found.answer.sentences[2].replace("\u2212", "-")
+    assert told.endswith(f": the lead of sgd is {-100 * pair.mean:.2f} points (95 % interval {span}).")
+
+
+def test_a_difference_over_fewer_seeds_than_those_of_the_means_names_them(in_looks, make_experiment):
+    studies = [in_looks(name, level, n) for name, level, n in (("adam", 0.9, 10), ("nadam", 0.9, 10), ("sgd", 0.7, 5))]
+    found = compare(make_experiment(*studies))
+    first = found.answer.sentences[0]
+    assert "shared seeds" not in first  # sgd is ruled out, and the others have the same ten seeds
+    alone = compare(make_experiment(in_looks("adam", 0.9, 10), in_looks("lamb", 0.85, 10), in_looks("sgd", 0.7, 5)))
+    assert alone.answer.winner == "adam"
+    assert alone.answer.sentences[0].count("shared seeds") == 1
+    assert "), over their 5 shared seeds. The 95 % intervals" in alone.answer.sentences[0]  # decided at the first look
+    late = [in_looks(name, level, 10, noise=0.004) for name, level in (("adam", 0.9), ("lamb", 0.896))]
+    near = compare(make_experiment(*late, in_looks("sgd", 0.7, 5)))
+    over_lamb, over_sgd = (near.answer.sentences[0].partition(f"over {name} (")[2] for name in ("lamb", "sgd"))
+    assert over_sgd.partition(")")[0].endswith("; over their 5 shared seeds")
+    assert "shared" not in over_lamb.partition(")")[0]
+
+
+@pytest.mark.parametrize(
+    ("n_fixed", "told"),
+    [
+        (0, "these 3 tuned configurations"),
+        (1, "these 3 configurations (2 tuned, 1 fixed)"),
+        (3, "these 3 fixed configurations"),
+    ],
+)
+def test_a_configuration_that_was_fixed_is_not_called_tuned(make_study, make_experiment, as_fixed, n_fixed, told):
+    rng = np.random.default_rng(8)
+    studies = [
+        make_study(name, level + 0.002 * rng.standard_normal(10), validation=level)
+        for name, level in (("adam", 0.9), ("momentum", 0.8), ("sgd", 0.7))
+    ]
+    found = compare(make_experiment(*map(as_fixed, studies[:n_fixed]), *studies[n_fixed:]))
+    assert found.answer.sentences[0].startswith(f"adam is the best of {told}: ")
+    whole = " ".join(found.answer.sentences)
+    assert ("it depends on the luck of the search" in whole) == (n_fixed == 0)
+    assert ("those tuned depend on the luck of the search" in whole) == (n_fixed == 1)
+    assert ("luck of the search" in whole) == ("three study seeds" in whole) == (n_fixed < 3)
+    assert ("tuned" in whole) == (n_fixed < 3)
+    names = [trace["name"] for trace in found.figures["results"].traces]
+    assert f"{ {0: 'tuned ', 1: '', 3: 'fixed '}[n_fixed] }mean, 95 % interval" in names
+
+
+def test_of_many_leads_the_smallest_of_a_winner_is_said_or_the_span_of_those_that_are_open(
+    make_study, make_experiment
+):
+    def told(levels, noise):
+        rng = np.random.default_rng(11)
+        names = ("adam", "lamb", "lion", "momentum", "sgd")
+        return compare(
+            make_experiment(
+                *(
+                    make_study(name, level + noise * rng.standard_normal(10), validation=0.9 - 0.01 * place)
+                    for place, (name, level) in enumerate(zip(names, levels, strict=True))
+                )
+            )
+        )
+
+    won = told((0.9, 0.6, 0.7, 0.8, 0.5), 0.002)
+    assert won.answer.winner == "adam"
+    nearest = min(won.outcome.verdict.differences, key=lambda each: each.mean)
+    assert (
+        f"the smallest of its leads in mean test accuracy is {100 * nearest.mean:.2f} points, over momentum ("
+        in won.answer.sentences[0]
+    )
+    assert won.answer.sentences[0].endswith(
+        "The 95 % interval holds for all pairs together, if scores are roughly normal."
+    )
+    open_ones = told((0.9,) * 5, 0.02)
+    means = [100 * each.mean for each in open_ones.outcome.verdict.differences]
+    span = f"{min(means):.2f} to {max(means):.2f} points".replace("-", "\u2212")
+    first = open_ones.answer.sentences[0]
+    assert (
+        f"; the leads of adam in mean test accuracy over them are {span}, and every interval contains zero." in first
+    )
+    assert first.endswith(" The 95 % intervals hold for all pairs together, if scores are roughly normal.")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from study.statistics.intervals import mean_interval, mean_limits, paired_difference
+from study.statistics.intervals import difference_limits, mean_interval, mean_limits, paired_difference
 
 
 def test_t_interval_by_hand():
@@ -15,6 +15,18 @@ def test_t_interval_by_hand():
     assert interval.low == pytest.approx(3 - half_width)
     assert interval.high == pytest.approx(3 + half_width)
     assert interval.n == 5
+
+
+def test_the_interval_of_a_difference_ends_at_what_two_values_can_differ_by():
+    a, b = [0.9, 0.1, 0.9], [0.1, 0.9, 0.2]
+    free, share = paired_difference(a, b), paired_difference(a, b, bounds=(0.0, 1.0))
+    assert (free.low < -1, free.high > 1) == (True, True)
+    assert (share.low, share.high) == (-1.0, 1.0)
+    assert (share.mean, share.p) == (free.mean, free.p)
+    lows, highs = difference_limits([-1.3, -0.2, math.nan], [0.4, 1.2, math.nan], widest=1.0)
+    assert lows[:2].tolist() == [-1.0, -0.2]
+    assert highs[:2].tolist() == [0.4, 1.0]
+    assert np.isnan([lows[2], highs[2]]).all()
 
 
 def test_paired_difference_agrees_with_scipy():

@@ -66,6 +66,7 @@ def test_a_description_links_to_the_last_comparison(opened):
     opened.write()
     runs = opened.client.search_runs([opened.experiment_id], "tags.role = 'comparison'", order_by=["start_time DESC"])
     assert f"/runs/{runs[0].info.run_id}/artifacts" in opened.note()
+    assert opened.note().index("best first](#/experiments/") < opened.note().index("/artifacts")
     assert runs[1].info.run_id not in opened.note()
 
 

@@ -15,15 +15,20 @@ def test_views_are_stored_with_the_experiment_and_collect_the_searched_arguments
         write_views(client, experiment_id, config, has_test=True)
         tags = client.get_experiment(experiment_id).tags
     states = {name: json.loads(tags[f"mlflow.sharedViewState.{name}"]) for name in VIEWS}
-    assert states["runs"]["selectedColumns"][:4] == ["tags.`test`", "tags.`validation`", "tags.`best`", "tags.`point`"]
+    scores = ["tags.`test`", "tags.`untuned`", "tags.`validation`"]
+    assert states["runs"]["selectedColumns"][:4] == [*scores, "tags.`best`"]
     assert states["trials"]["selectedColumns"].count("params.`learning_rate`") == 1
     studies = states["studies"]
-    assert studies["selectedColumns"][:3] == ["tags.`test`", "tags.`validation`", "tags.`best`"]
+    assert studies["selectedColumns"][:3] == scores
     assert studies["orderByKey"] == "metrics.`chosen_by`"
     # No header is cut, so `mean_test_accuracy` and `mean_test_loss` differ.
     assert all(width >= 8 * len(column.partition("`")[2]) for column, width in studies["columnWidths"].items())
     assert states["studies"]["orderByAsc"] is (config.objective.direction == "minimize")
     assert states["curves"]["compareRunCharts"][0]["metricKey"] == config.objective.metric
+    for name, own in (("search", "Search"), ("curves", "Confirmations")):
+        shown = [(each["name"], each["display"]) for each in states[name]["compareRunSections"]]
+        assert shown == [(own, True), ("Model metrics", False), ("point", False), ("System metrics", False)]
+        assert states[name]["isAccordionReordered"]  # else MLflow sorts the sections by name
     for name in VIEWS:
         assert f"viewStateShareKey={name}" in view_path(experiment_id, name)
         assert view_path(experiment_id, name).endswith("&workflowType=machine_learning")
@@ -50,7 +55,7 @@ def test_the_curves_are_those_of_the_first_five_tuned_confirmations(open_tracker
         tracker.flush()
         state = json.loads(client.get_experiment(experiment_id).tags["mlflow.sharedViewState.curves"])
         shown = client.search_runs([experiment_id], state["searchFilter"])
-    assert {run.info.run_name for run in shown} == {"adam best 0", "adam best 4"}
+    assert {run.info.run_name for run in shown} == {"adam confirmation 0 (tuned)", "adam confirmation 4 (tuned)"}
     assert state["groupBy"] is None
 
 

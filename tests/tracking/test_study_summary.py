@@ -4,7 +4,14 @@ from types import SimpleNamespace
 import pytest
 
 from study.tracking.own_notes import is_own
-from study.tracking.study_summary import ConfirmedMean, StudySummary, TrialOutcome, study_metrics, study_tags
+from study.tracking.study_summary import (
+    ConfirmedMean,
+    StudySummary,
+    TrialOutcome,
+    score_tags,
+    study_metrics,
+    study_tags,
+)
 
 
 def _outcome(objective, state="complete"):
@@ -47,11 +54,12 @@ def test_a_trial_that_is_trained_again_counts_once():
 @pytest.mark.parametrize(
     ("tested", "told"),
     [
-        (ConfirmedMean(mean=0.91, low=0.9, high=0.92, n=10), "test_accuracy 0.91 [0.9, 0.92]"),
-        (ConfirmedMean(mean=0.91, low=math.nan, high=math.nan, n=2), "test_accuracy 0.91 (2 seeds, no interval)"),
+        (ConfirmedMean(mean=0.91, low=0.9, high=0.92, n=10), "test_accuracy 0.9100 [0.9000, 0.9200]"),
+        (ConfirmedMean(mean=0.91, low=math.nan, high=math.nan, n=2), "test_accuracy 0.9100 (2 seeds, no interval)"),
         (
             ConfirmedMean(mean=0.91, low=0.9, high=0.92, n=10, n_diverged=2, divergence_limit=0.5069),
-            "test_accuracy 0.91 [0.9, 0.92] (of the 8 others; 2 of 10 diverged, a rate of up to 51 % is not excluded)",
+            "test_accuracy 0.9100 [0.9000, 0.9200] "
+            "(of the 8 others; 2 of 10 diverged, a rate of up to 51 % is not excluded)",
         ),
         (
             ConfirmedMean(mean=math.nan, low=math.nan, high=math.nan, n=3, n_diverged=3, divergence_limit=1.0),
@@ -90,3 +98,16 @@ def test_metrics_and_counts_that_an_earlier_version_began_stay_current():
     earlier = {"objective": 0.9, "best_val_accuracy": 0.95, "test_accuracy_mean": 0.8, "test_accuracy_low": 0.7}
     earlier |= {"test_accuracy_high": 0.9, "n_failed": 0, "best_learning_rate": 0.1}
     assert study_metrics(summary, best=0, tests=tests, stored=earlier.keys()) == new | earlier
+
+
+def test_the_untuned_mean_is_of_the_metric_of_the_tuned_one():
+    def mean(value):
+        return ConfirmedMean(mean=value, low=value - 0.02, high=value + 0.02, n=5)
+
+    tuned = {"val_accuracy": mean(0.9), "test_loss": mean(0.3), "test_accuracy": mean(0.8)}
+    untuned = {"val_accuracy": mean(0.7), "test_loss": mean(0.6), "test_accuracy": mean(0.5)}
+    told = {"validation": "0.9000 ± 0.0200", "test": "0.8000 ± 0.0200"}
+    assert score_tags("val_accuracy", tuned, untuned=untuned) == told | {"untuned": "0.5000 ± 0.0200"}
+    assert score_tags("val_accuracy", tuned) == told
+    without_test = {"val_accuracy": mean(0.7)}
+    assert score_tags("val_accuracy", tuned, untuned=without_test)["untuned"] == "0.7000 ± 0.0200"

@@ -55,12 +55,12 @@ def test_the_studys_run_holds_the_schema(make_config, open_tracker, record, data
     expected = {"role": "study", "dataset": "tiny", "model": "mlp", "study_name": "adam", "progress": "3/3"}
     expected |= {"keras": "3.15.0", "git_commit": "abc123", "mlflow.source.git.commit": "abc123"}
     expected |= {"best": "learning_rate=0.2", "n_trials": "3", "n_at_once": "3"}
-    expected |= {"test": "0.650 ± 0.050", "validation": "0.8000 (best trial)"}
+    expected |= {"test": "0.6500 ± 0.0500", "validation": "0.8000 (best trial)"}
     expected |= {"n_train": str(len(dataset.train)), "n_validation": str(len(dataset.validation))}
     expected |= {"n_test": str(len(dataset.test)), "targets_per_example": "1"}
     assert expected.items() <= study.tags.items()
-    assert "best val_accuracy 0.8 (trial 1)" in study.tags["mlflow.note.content"]
-    assert "test_accuracy 0.65 [0.6, 0.7]" in study.tags["mlflow.note.content"]
+    assert "best val_accuracy 0.8000 (trial 1)" in study.tags["mlflow.note.content"]
+    assert "test_accuracy 0.6500 [0.6000, 0.7000]" in study.tags["mlflow.note.content"]
     params = {"optimizer.name": "adam", "optimizer.beta_2": "0.5", "model.hidden": "[8, 4]"}
     assert params.items() <= study.params.items()
     assert "budget.n_trials" not in study.params
@@ -113,7 +113,7 @@ def test_children_hold_the_schema(make_config, open_tracker, record):
     ]
     assert study.confirmations[0].metrics["test_accuracy"] == pytest.approx(0.7)
     stored = client_of(config).get_run(trial.run_id)
-    assert stored.info.run_name == "adam trial 000"
+    assert stored.info.run_name == "adam trial 0"
     shown = {key: value for key, value in stored.data.tags.items() if not key.startswith("mlflow.")}
     own = {"role": "trial", "number": "0", "state": "complete", "study_name": "adam", "point": "learning_rate=0.1"}
     assert shown == own | {"internals": shown["internals"], "process": shown["process"]}
@@ -122,7 +122,7 @@ def test_children_hold_the_schema(make_config, open_tracker, record):
     assert stored.data.tags["mlflow.parentRunId"] == study.run_id
     assert study.confirmations[0].params["repetition"] == "1"
     assert "trial_number" not in study.confirmations[0].params
-    assert client_of(config).get_run(study.confirmations[0].run_id).info.run_name == "adam best 1"
+    assert client_of(config).get_run(study.confirmations[0].run_id).info.run_name == "adam confirmation 1 (tuned)"
 
 
 def test_the_data_set_is_an_input_once_however_often_the_study_is_opened(make_config, open_tracker, dataset):
@@ -612,7 +612,7 @@ def test_a_model_that_a_server_cannot_take_waits_as_a_file(make_config, open_tra
     monkeypatch.setattr("study.tracking.keras_models.log_keras_model", away)
     monkeypatch.setattr("study.tracking.keras_models.keras_file", lambda model: model)
     with open_tracker(config) as tracker:
-        tracker.log_model(b"weights", example_x=None)
+        tracker.models.log(b"weights", example_x=None)
         run_id = tracker.run_id
     assert read_artifact_text(config.stores.tracking_uri, run_id, "model.keras") == "weights"
 

@@ -53,11 +53,15 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
     stores, connections = find_stores(options), Connections()
     uri, names = stores.tracking_uri, list(dict.fromkeys(options.experiments))
     check_experiments(names, list(read_experiments(uri, connections=connections)))
-    if options.tracking_uri is None:
-        searches = partial(list_searches, stores)
-        tell_of_lacking(stores, names, searches=searches, connections=connections, command="study compare")
+    # Another store of MLflow may belong to another search than that of the folder.
+    searches = [partial(list_searches, stores)] if options.tracking_uri is None else []
+    for search in searches:
+        tell_of_lacking(stores, names, searches=search, connections=connections, command="study compare")
     with status_line("study compare: reading and comparing the studies"):
-        read = [read_comparison(uri, name, connections=connections, force=options.force) for name in names]
+        read = [
+            read_comparison(uri, name, connections=connections, force=options.force, searches=searches)
+            for name in names
+        ]
     output = options.output or Path(f"{_file_name(names)}.html")
     check_output(output)
     comparisons = [each.comparison for each in read]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from study.core.entry_colors import entry_colors
 from study.core.names import typed_command
 from study.core.number_text import plus_minus, score_text, short_number
 from study.pipeline.confirmed_means import confirmed_means
+from study.report.configuration_kinds import kinds_text
 from study.report.confirmed import divergence_text
+from study.report.marked_text import plain as without_marks
 from study.report.studies import ComparedExperiment, ComparedStudy, Histories
 from study.report.summary_rows import Row
 from study.report.verdict_text import Answer
@@ -56,14 +59,17 @@ def describe(
     labels = [entry.label for entry in experiment.entries]
     colors = dict(zip(labels, entry_colors([entry.optimizer for entry in experiment.entries]), strict=True))
     headline, colon, _ = found.sentences[0].partition(": ")
-    forced = " The studies are not comparable; --force was given." if experiment.differing else ""
+    tuning, _, _ = without_marks(found.on_tuning).partition(": ")
+    first = [headline + ("." if colon else "")]
+    first += [f"{tuning}."] if tuning else []
+    first += ["The studies are not comparable; --force was given."] if experiment.differing else []
     note = ExperimentNote(
         # MLflow shows the first line alone until a person opens the description.
-        headline=headline + ("." if colon else "") + forced,
+        headline=" ".join(first),
         sentences=found.sentences if colon else found.sentences[1:],
         table=[_head(experiment), *(_cells(row, experiment) for row in rows)],
         below=[
-            f"Best first, by {experiment.metric.name} over the confirmations of the tuned configurations. "
+            f"Best first, by {experiment.metric.name} over the confirmations of each configuration. "
             f"{_code(typed_command('compare', experiment.name))} writes the page with figures, tests and cautions."
         ],
         colors={run_id: colors[row.label] for row in rows for run_id in row.run_ids},
@@ -105,7 +111,8 @@ def describe_without_answer(
 def _head(experiment: ComparedExperiment) -> tuple[str, ...]:
     metric = experiment.metric
     chosen_by = (metric.name,) if metric.confirmed != metric.name else ()
-    return ("study", *chosen_by, f"{metric.confirmed}, tuned", "untuned", "trials", "best configuration")
+    tuned = metric.confirmed if kinds_text(experiment) != "tuned " else f"{metric.confirmed}, tuned"
+    return ("study", *chosen_by, tuned, "untuned", "trials", "best configuration")
 
 
 def _cells(row: Row, experiment: ComparedExperiment) -> tuple[str, ...]:
@@ -143,10 +150,14 @@ def _lacking(experiment: ComparedExperiment) -> dict[str, tuple[dict[str, str], 
     found: dict[str, tuple[dict[str, str], dict[str, float]]] = {}
     for study in experiment.studies:
         record = study.record
-        if record.status == "RUNNING" or not study.tuned or CHOSEN_BY in record.metrics:
+        has_all = CHOSEN_BY in record.metrics and ("untuned" in record.tags or not study.untuned)
+        if record.status == "RUNNING" or not study.tuned or has_all:
             continue
-        means = confirmed_means(study.tuned, params=record.params, tags=record.tags)
-        tags = {key: text for key, text in score_tags(experiment.metric.name, means).items() if key not in record.tags}
+        of: dict[str, Any] = {"params": record.params, "tags": record.tags}
+        means = confirmed_means(study.tuned, **of)
+        untuned = confirmed_means(study.untuned, configs=("default",), **of)
+        scores = score_tags(experiment.metric.name, means, untuned=untuned)
+        tags = {key: text for key, text in scores.items() if key not in record.tags}
         chosen_by = next((mean.chosen_by for mean in means.values() if mean.chosen_by is not None), None)
         found[record.run_id] = (tags, {} if chosen_by is None else {CHOSEN_BY: chosen_by})
     return found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from study.cli.actions.describe import describe, describe_without_answer
+from study.cli.actions.liveness import living
 from study.cli.actions.overview import UnderTable, show_studies
 from study.cli.paragraphs import Paragraph
 from study.config.schema import StudyConfig
@@ -25,6 +27,9 @@ from study.report.verdict_text import answer
 from study.tracking.comparison_runs import read_context
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_studies
+
+if TYPE_CHECKING:
+    from study.search.stored_searches import Searches  # imports Optuna
 
 # Reading a trial takes a millisecond. With more trials only `study compare` reads them.
 _MOST_TRIALS = 2000
@@ -46,20 +51,22 @@ def show_end(configs: Sequence[StudyConfig], *, connections: Connections | None 
 
     connections = connections or Connections()
     with status_line("study run: comparing the studies"):
-        found, lost = under_tables(configs, connections=connections)
-    searches = [partial(list_searches, stores) for stores in {config.stores for config in configs}]
+        searches = [partial(list_searches, stores) for stores in {config.stores for config in configs}]
+        found, lost = under_tables(configs, connections=connections, searches=searches)
     show_studies(found.keys(), searches=searches, connections=connections, under=found)
     return lost
 
 
 def under_tables(
-    configs: Sequence[StudyConfig], *, connections: Connections | None = None
+    configs: Sequence[StudyConfig], *, connections: Connections | None = None, searches: Iterable[Searches] = ()
 ) -> tuple[dict[tuple[str, str], UnderTable], bool]:
     """Return what stands under the table of each experiment: studies without a result, the answer, serious cautions.
 
     Args:
         configs: The configs of the studies that were run.
         connections: The command's connections. None (the default): open new ones.
+        searches: Each returns the studies in a store of searches, which knows whether a study still has a worker.
+            Default: none.
 
     Returns:
         The texts by address of the store and name of the experiment, and whether a study of the command has no
@@ -74,7 +81,7 @@ def under_tables(
         ours = [record for record in latest_of_settings(records) if record.settings_id in limits]
         lines = [line for record in ours for line in lost_results(record, limit_s=limits[record.settings_id])]
         lost |= any(without_result(record) for record in ours)
-        compared = answer_of(uri, name, records, connections=connections, describes=True)
+        compared = answer_of(uri, name, records, connections=connections, searches=searches, describes=True)
         lacking = [Paragraph(text=line) for line in lines]
         found[uri, name] = replace(compared, paragraphs=(*lacking, *compared.paragraphs))
     return found, lost
@@ -86,6 +93,7 @@ def answer_of(
     records: Sequence[StudyRecord],
     *,
     connections: Connections | None = None,
+    searches: Iterable[Searches] = (),
     describes: bool = False,
 ) -> UnderTable:
     """Return the answer of an experiment's comparison, with its serious cautions, as it stands under the table.
@@ -95,6 +103,8 @@ def answer_of(
         name: Name of the experiment.
         records: Its studies, with or without trials.
         connections: The command's connections. None (the default): open new ones.
+        searches: Each returns the studies in a store of searches, which knows whether a study still has a worker.
+            Default: none.
         describes: Write the answer to MLflow's description of the experiment too. Default False: the store is only
             read.
     """
@@ -104,7 +114,7 @@ def answer_of(
             headline = "There are too many trials to compare them at the end of a run."
             describe_without_answer(uri, name, headline=headline, connections=connections)
         return UnderTable(paragraphs=(Paragraph(text=told),))
-    closing, cautions = _compared(uri, name, connections or Connections(), describes=describes)
+    closing, cautions = _compared(uri, name, connections or Connections(), searches=searches, describes=describes)
     return UnderTable(paragraphs=tuple(_paragraphs(closing, cautions)), is_open=closing.is_open)
 
 
@@ -179,7 +189,9 @@ def _advice(counts: Mapping[str, int], record: StudyRecord) -> str:
     return "Raise budget.time_limit_s, and start the same command again."
 
 
-def _compared(uri: str, name: str, connections: Connections, *, describes: bool) -> tuple[ClosingLines, list[Caution]]:
+def _compared(
+    uri: str, name: str, connections: Connections, *, searches: Iterable[Searches], describes: bool
+) -> tuple[ClosingLines, list[Caution]]:
     """Return the answer of the comparison, its price, and the serious cautions of its page.
 
     Cautions about studies that cannot be compared come first, and there is no answer then.
@@ -196,6 +208,7 @@ def _compared(uri: str, name: str, connections: Connections, *, describes: bool)
     ]
     compared = latest_of_settings(records) if reasons else records
     gathered = gather(name, compared, digests=digests, read_histories=lambda *_: {}, force=bool(reasons))
+    gathered = replace(gathered, has_worker=living(gathered.records, searches))
     cautions = [*refused, *serious_cautions(gathered)]
     if reasons:
         if describes:

@@ -30,7 +30,7 @@ from study.gallery.page import render, render_index
 from study.gallery.readme import render_index_readme, render_readme
 from study.gallery.run_facts import RunOrigin
 from study.gallery.summary import FILE as SUMMARY_FILE
-from study.gallery.summary import PageSummary, read_summary, summary_of, to_json
+from study.gallery.summary import PageSummary, cover_height, left_out_told, read_summary, summary_of, to_json
 from study.tracking.comparison_runs import log_comparison
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_experiments, read_studies
@@ -163,16 +163,22 @@ def write_index(output: Path) -> tuple[Path, list[str]]:
     Raises:
         StudyError: The index cannot be written.
     """
-    pages, faults = [], []
+    shown, left_out, faults = [], [], []
     for name in known():
         try:
-            pages.append(read_summary(output / name))
+            if page := read_summary(output / name):
+                shown.append(page)
+            elif (output / f"{name}.html").is_file() or (output / name / "README.md").is_file():
+                left_out.append(name)
         except StudyError as error:
             faults.append(str(error))
-    shown = [page for page in pages if page is not None]
     now = datetime.now(UTC).strftime("%Y-%m-%d")
-    _write(output / "gallery.html", render_index(shown, made=now))
-    _write(output / "README.md", render_index_readme(shown))
+    _write(output / "gallery.html", render_index(shown, made=now, left_out=left_out))
+    heights = {page.name: cover_height(output / page.name, page) for page in shown}
+    rules = "../gallery_rules.md" if (output.parent / "gallery_rules.md").is_file() else ""
+    _write(output / "README.md", render_index_readme(shown, heights=heights, left_out=left_out, rules=rules))
+    if left_out:
+        sys.stdout.write(f"{left_out_told(left_out)}\n")
     for badge in ALL:
         _write(output / badge.file, badge_svg(badge))
     return output / "gallery.html", faults

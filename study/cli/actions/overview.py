@@ -33,7 +33,7 @@ _HEADERS = (
     "diverged",
     "search best",
     "validation",
-    "{split}, tuned",
+    "{split}{tuned}",
     "{split}, untuned",
     "best point",
 )
@@ -174,7 +174,8 @@ def _show_table(studies: Sequence[StudyRecord], states: Sequence[str], *, leaves
     """
     rows = [_row(study, state) for study, state in zip(studies, states, strict=True)]
     split = " or ".join(sorted({confirmed_on_of(study.tags) for study in studies}))
-    headers = [header.format(split=split) for header in _HEADERS]
+    has_fixed = any(run.config == "fixed" for study in studies for run in _tuned(study))
+    headers = [header.format(split=split, tuned="" if has_fixed else ", tuned") for header in _HEADERS]
     left_out: set[int] = set()
     is_short = False
     if is_screen(sys.stdout):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from study.cli.actions.liveness import living
 from study.core.errors import StudyError
 from study.core.records import RunRecord, StudyRecord
 from study.core.search_space import Range, Value, text_of
@@ -22,6 +24,9 @@ from study.search.importance import importance_errors, importances
 from study.tracking.comparison_runs import read_context
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_histories, read_studies
+
+if TYPE_CHECKING:
+    from study.search.stored_searches import Searches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +49,7 @@ def read_comparison(
     connections: Connections,
     force: bool = False,
     records: Sequence[StudyRecord] | None = None,
+    searches: Iterable[Searches] = (),
 ) -> ReadComparison:
     """Read an experiment and compare its studies.
 
@@ -53,6 +59,8 @@ def read_comparison(
         connections: The caller's connections.
         force: Compare studies that are not comparable. Default False.
         records: The studies with their trials, if they were read already. None (the default): read them.
+        searches: Each returns the studies in a store of searches, which knows whether a study still has a worker; they
+            are called only if a study is running. Default: none, so that this is not known.
 
     Raises:
         StoreError: The store cannot be read, has no such experiment, or values in it were changed.
@@ -73,6 +81,7 @@ def read_comparison(
         read,
         importances={label: shares for label, (shares, _) in weighed.items()},
         importance_errors={label: errors for label, (_, errors) in weighed.items()},
+        has_worker=living(read.records, searches),
     )
     return ReadComparison(comparison=compare(read), experiment_id=context.experiment_id)
 

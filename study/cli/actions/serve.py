@@ -169,7 +169,7 @@ def _make(
         note = waiting_text(missing, known) if missing else ""
         return _made(render_waiting(names, live=state, note=note), state, made)
     read = [
-        read_comparison(uri, name, connections=connections, force=force, records=found)
+        read_comparison(uri, name, connections=connections, force=force, records=found, searches=searches)
         for name, found in begun.items()
     ]
     workloads = across([each.comparison for each in read])

@@ -216,7 +216,11 @@ class _Watching:
         names = self._chosen or sorted(self._seen) or self.known
         under = {
             (uri, name): answer_of(
-                uri, name, read_studies(uri, name, trials=False, connections=connections), connections=connections
+                uri,
+                name,
+                read_studies(uri, name, trials=False, connections=connections),
+                connections=connections,
+                searches=self._searches,
             )
             for name in names
         }

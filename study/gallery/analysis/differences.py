@@ -11,7 +11,7 @@ from study.gallery.analysis.run_scores import Seed, score_step
 from study.gallery.analysis.verdicts import is_negative, is_positive
 from study.report.objective_metric import ObjectiveMetric
 from study.statistics.holm import holm_intervals
-from study.statistics.intervals import MIN_SEEDS, mean_interval, paired_difference
+from study.statistics.intervals import MIN_SEEDS, difference_limits, mean_interval, paired_difference
 
 Scores = Mapping[Seed, float]
 
@@ -61,6 +61,7 @@ def simultaneous(
     n_comparisons: int | None = None,
     metric: ObjectiveMetric | None = None,
     step: float | None = None,
+    bounds: tuple[float, float] | None = None,
 ) -> list[CorrectedDifference | None]:
     """Return first minus second for each pair of scores by seed, with simultaneous 95 % intervals.
 
@@ -72,6 +73,8 @@ def simultaneous(
         metric: The metric, for the step of its scores. None (the default): see `step`.
         step: Smallest possible difference between two scores. None (the default): the step of the metric, or the
             smallest difference found.
+        bounds: The least and the greatest value of the scores: intervals end at what two of them can differ by. None
+            (the default): those of the metric; without a metric, no bounds.
 
     Returns:
         A difference for each pair, in their order; None if fewer than three seeds are shared or a score is not finite.
@@ -91,6 +94,8 @@ def simultaneous(
     found: list[CorrectedDifference | None] = [None] * len(pairs)
     if places:
         lows, highs = holm_intervals(means, errors, n_seeds=min(sizes), n_comparisons=n_comparisons)
+        limits = bounds or (metric.bounds if metric is not None else (-np.inf, np.inf))
+        lows, highs = difference_limits(lows, highs, widest=limits[1] - limits[0])
         for index, mean, low, high in zip(places, means, lows, highs, strict=True):
             found[index] = CorrectedDifference(mean=mean, low=float(low), high=float(high))
     return found

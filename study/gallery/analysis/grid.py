@@ -182,7 +182,12 @@ def best_first(grid: Collection[Cell], metric: ObjectiveMetric, *, by: Callable[
 
 
 def gaps(
-    reference: Cell, others: Collection[Cell], *, chosen: bool = False, metric: ObjectiveMetric | None = None
+    reference: Cell,
+    others: Collection[Cell],
+    *,
+    chosen: bool = False,
+    metric: ObjectiveMetric | None = None,
+    bounds: tuple[float, float] | None = None,
 ) -> dict[Place, Gap]:
     """Return the differences of other cells from a reference, with simultaneous 95 % intervals.
 
@@ -195,6 +200,7 @@ def gaps(
         chosen: True for a reference that was chosen by its results: the correction is then over all pairs of cells.
             Default False: Holm's procedure over the compared cells.
         metric: The compared metric, for the step of its scores. None (the default): the smallest difference found.
+        bounds: The least and the greatest value of the scores. None (the default): those of the metric, if given.
 
     Returns:
         The differences, by the other cell's place.
@@ -202,9 +208,10 @@ def gaps(
     compared = [cell for cell in others if cell.place != reference.place and comparable(cell, reference)]
     pairs = [(cell.scores, reference.scores) for cell in compared]
     n_pairs = n_pairs_of(len(compared) + 1) if chosen else None
+    apart = simultaneous(pairs, n_comparisons=n_pairs, metric=metric, bounds=bounds)
     return {
         cell.place: Gap(place=cell.place, mean=found.mean, low=found.low, high=found.high)
-        for cell, found in zip(compared, simultaneous(pairs, n_comparisons=n_pairs, metric=metric), strict=True)
+        for cell, found in zip(compared, apart, strict=True)
         if found is not None
     }
 

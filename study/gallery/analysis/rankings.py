@@ -159,7 +159,8 @@ def verdict(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
     said = f"under {before.setting} and under {after.setting}"
     if sure:
         return (
-            f"{ClaimVerdict.CONTRADICTED}: the ranking changes once each optimizer is tuned. Significant differences "
+            f"{ClaimVerdict.CONTRADICTED}: once each optimizer is tuned, {len(sure)} of {len(pairs)} pairs "
+            f"{'has' if len(sure) == 1 else 'have'} the opposite order. Significant differences "
             f"{said}, in opposite directions: {_sure_text(sure, before, after, metric)}."
         )
     if not both:
@@ -175,6 +176,38 @@ def verdict(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
         f"{len(pairs)} "
         "keep theirs with significant differences under both (paired t intervals, Holm over all pairs)."
     )
+
+
+def ranking_in_short(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
+    """Return the verdict as a headline: the pairs that tuning reverses, their losses, and the best under both.
+
+    Args:
+        before: The ranking at a shared setting.
+        after: The ranking of the tuned optimizers.
+        metric: The compared metric.
+    """
+    shared = [name for name in before.names if name in after.names]
+    pairs = list(combinations(shared, 2))
+    sure = _sure(pairs, before, after)
+    shown = f" ({_versus(sure[0])})" if len(sure) == 1 else ""
+    counted = len(sure) or "none"
+    told = f"Tuning each optimizer significantly reverses {counted} of {len(pairs)} pairs{shown}"
+    fallen = [
+        f"{name} itself lost {metric.change(abs(now.estimate - was.estimate), signed=False)} by tuning"
+        for name in sorted({name for pair in sure for name in pair}, key=shared.index)
+        if (was := before.intervals[name]) is not None
+        and (now := after.intervals[name]) is not None
+        and metric.sign * (now.estimate - was.estimate) < 0
+    ]
+    if fallen:
+        told += f"; {listed(fallen)}"
+    first, then = before.names[0], after.names[0]
+    best = f"{first} has the best mean under both" if first == then else f"The best mean goes from {first} to {then}"
+    return f"{told}. {best[0].upper()}{best[1:]}."
+
+
+def _versus(pair: tuple[str, str]) -> str:
+    return f"{pair[0]} against {pair[1]}"
 
 
 def changes(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ SMALLEST = ("setting=shared",)
 _NAMES = {"full": "full batch", "mini": "batches of 32", "single": "single examples"}
 _COLORS = {"full": "#0072b2", "mini": "#009e73", "single": "#d55e00"}
 _AXES = {"steps": "step", "examples": "examples seen", "seconds": "seconds of training"}
+_FEWEST = {"steps": "after the fewest steps", "examples": "after the fewest examples", "seconds": "in the least time"}
 # Window of the moving average, as a share of the recorded steps.
 _SHARE = 0.1
 # Number of recorded losses of batches whose mean is the loss at a step.
@@ -66,7 +67,7 @@ def show(material: Material) -> PageContents:
         pictures=tuple(_picture(material, setting, own) for setting, own in entries.items()),
         tables=(_table(material, entries, metric),),
         findings=(*_claim(material, entries, metric), *_noise_told(material, entries)),
-        headline=next(filter(None, (_firsts_told(material, own) for own in entries.values())), ""),
+        headline=next(filter(None, (_headline(material, own) for own in entries.values())), ""),
     )
 
 
@@ -214,6 +215,21 @@ def _firsts_told(material: Material, own: Mapping[str, Entry]) -> str:
         at = _duration(times[first]) if axis == "seconds" else _short(times[first])
         firsts.append(f"by {words.split(' ')[0]} {_NAMES[first]} ({at}{or_before})")
     return f"A loss of {_short(level)} is reached first {listed(firsts)}, by the medians over seeds."
+
+
+def _headline(material: Material, own: Mapping[str, Entry]) -> str:
+    """Say which batch comes to the loss that all reach with the fewest steps, examples and seconds."""
+    reached, level = _reached(material, own)
+    if level is None:
+        return ""
+    ways: dict[str, list[str]] = defaultdict(list)
+    for axis, words in _FEWEST.items():
+        times = {batch: _first(material, own[batch], axis, level) for batch in reached}
+        first = min(times, key=lambda batch: times[batch])
+        at = _duration(times[first]) if axis == "seconds" else _short(times[first])
+        ways[first].append(f"{words} ({at})")
+    told = "; ".join(f"{_NAMES[batch]} {listed(found)}" for batch, found in ways.items())
+    return f"First at a loss of {_short(level)}: {told}."
 
 
 def _apart(material: Material, own: Mapping[str, Entry], level: float) -> list[tuple[str, CorrectedDifference | None]]:

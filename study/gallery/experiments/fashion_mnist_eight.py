@@ -12,11 +12,11 @@ from study.gallery.analysis.rankings import (
     by_setting,
     changes,
     ranking,
+    ranking_in_short,
     rankings_table,
     verdict,
 )
 from study.gallery.analysis.run_scores import interval_text
-from study.gallery.analysis.verdicts import in_short
 from study.gallery.figures.loss_curves import Curve, loss_panels, stacked, step_losses
 from study.gallery.figures.ranks import rankings_picture
 from study.report.figures.style import styles
@@ -68,7 +68,9 @@ def show(material: Material) -> PageContents:
     )
     table = rankings_table((before, after), {_SHARED: shared, _TUNED: tuned}, metric)
     findings = (verdict(before, after, metric), *changes(before, after, metric), *_last(before, after, metric))
-    return PageContents(pictures=pictures, tables=(table,), findings=findings, headline=in_short(findings[0]))
+    return PageContents(
+        pictures=pictures, tables=(table,), findings=findings, headline=ranking_in_short(before, after, metric)
+    )
 
 
 def _validation(

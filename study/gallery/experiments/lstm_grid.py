@@ -94,7 +94,7 @@ def show(material: Material) -> PageContents:
         ),
         tables=(_table(chosen, metric, baseline=baseline), _seeds_table(grid, metric)),
         findings=findings,
-        headline=in_short(findings[0], capital=False),
+        headline=f"The claimed pair, {in_short(findings[0], capital=False).replace(' is number', ', is number', 1)}",
     )
 
 

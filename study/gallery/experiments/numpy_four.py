@@ -215,7 +215,8 @@ def _claim(material: Material, entries: Entries, metric: ObjectiveMetric) -> lis
             continue
         own = entries[setting]
         pairs = list(combinations([o for o in there if o in own], 2))
-        apart = simultaneous([(_train_scores(own[a]), _train_scores(own[b])) for a, b in pairs], step=1 / _N_IMAGES)
+        scores = [(_train_scores(own[a]), _train_scores(own[b])) for a, b in pairs]
+        apart = simultaneous(scores, step=1 / _N_IMAGES, bounds=(0.0, 1.0))
         n_passes = min(int(material.configs[e.studies[0].record.name]["budget"]["n_epochs"]) for e in own.values())
         judged = all_of(greater(each) for each in apart)
         told.append(
@@ -270,7 +271,7 @@ def _slips(entries: Entries, metric: ObjectiveMetric) -> list[str]:
         pairs = [(_train_scores(entries[setting][name]), _train_scores(clean[name])) for name in both]
         changes = [
             f"{_NAMES[name]} {gap_text(change, metric)}{'' if change.is_significant else ' (not significant)'}"
-            for name, change in zip(both, simultaneous(pairs, step=1 / _N_IMAGES), strict=True)
+            for name, change in zip(both, simultaneous(pairs, step=1 / _N_IMAGES, bounds=(0.0, 1.0)), strict=True)
             if change is not None
         ]
         if changes:

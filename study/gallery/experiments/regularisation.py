@@ -163,7 +163,7 @@ def _effects(
     told = []
     for column in columns:
         plain = grid["none", column]
-        compared = gaps(plain, [grid[row, column] for row in rows if (row, column) in grid])
+        compared = gaps(plain, [grid[row, column] for row in rows if (row, column) in grid], bounds=metric.bounds)
         parts = _told(compared, metric)
         if parts:
             told.append(
@@ -185,7 +185,7 @@ def _narrowed(
     pairs: dict[str, tuple[Mapping[Seed, float], Mapping[Seed, float]]] = {}
     for column in columns:
         apart = {row: _gap_cell(material, grid[row, column], metric) for row in rows if (row, column) in grid}
-        compared = gaps(apart["none"], list(apart.values()))
+        compared = gaps(apart["none"], list(apart.values()), bounds=_gap_bounds(metric))
         parts = _told(compared, metric)
         pairs |= {
             f"{column} with {row}": (apart[row].scores, apart["none"].scores)
@@ -203,7 +203,7 @@ def _narrowed(
 def _narrowed_text(
     pairs: Mapping[str, tuple[Mapping[Seed, float], Mapping[Seed, float]]], metric: ObjectiveMetric
 ) -> str:
-    found = simultaneous(list(pairs.values()))
+    found = simultaneous(list(pairs.values()), bounds=_gap_bounds(metric))
     judged = [greater(each, sign=-1.0) for each in found]
     n_narrower, n_wider = (judged.count(word) for word in (ClaimVerdict.HELD, ClaimVerdict.CONTRADICTED))
     each = [
@@ -212,10 +212,17 @@ def _narrowed_text(
     ]
     return (
         f"{all_of(judged)}, that L2 and dropout narrow the gap between training and test: of {len(pairs)} cases of "
-        f"one of them alone, the gap is significantly narrower in {n_narrower} and wider in {n_wider} (its change, "
+        f"L2 or dropout alone, the gap between training and test is significantly narrower in {n_narrower} and wider "
+        f"in {n_wider} (its change, "
         f"paired t "
         f"intervals, Holm over all: {', '.join(each)})."
     )
+
+
+def _gap_bounds(metric: ObjectiveMetric) -> tuple[float, float]:
+    """Return the least and the greatest gap between two scores."""
+    widest = metric.bounds[1] - metric.bounds[0]
+    return -widest, widest
 
 
 def _told(compared: Mapping[Place, Gap], metric: ObjectiveMetric) -> list[str]:
@@ -258,10 +265,9 @@ def _widened(wide: Mapping[Place, Cell], metric: ObjectiveMetric, threshold: flo
     n_wider, n_narrower = (sum(sign * change > 0 for change in wider) for sign in (1, -1))
     return [
         f"{more_often(n_wider, n_narrower)}, that batch normalization makes training less dependent on rate and "
-        f"initial weights: of {len(wider)} cases of optimizer and initial scale, it widens the range of rates in "
-        f"{n_wider} "
-        f"and narrows it in {n_narrower} (sign test over the cases, one run a rate; fewer than six cases that differ "
-        "decide nothing)."
+        f"initial weights: of {len(wider)} cases of optimizer and initial scale, batch normalization widens the range "
+        f"of rates that train in {n_wider} and narrows it in {n_narrower} (sign test over the cases, one run a rate; "
+        "fewer than six cases that differ decide nothing)."
     ], told
 
 

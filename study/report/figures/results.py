@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from study.report.configuration_kinds import kinds_text
 from study.report.confirmed import divergence_text
 from study.report.figures.figure import Figure, Floats, interval, names_axis, note
 from study.report.figures.scales import frame, without_outliers
@@ -37,7 +38,8 @@ def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Map
     if not shown:
         return None
     entries = {entry.label: entry for entry in experiment.entries}
-    traces = _keys(has_interval=any(row.tuned is not None and math.isfinite(row.tuned.low) for row in shown))
+    kind = kinds_text(experiment, [row.label for row in shown])
+    traces = _keys(kind, has_interval=any(row.tuned is not None and math.isfinite(row.tuned.low) for row in shown))
     found = {row.label: _scores(entries[row.label], metric) for row in shown}
     untuned = [row.untuned.estimate for row in shown if row.untuned is not None]
     span = frame(
@@ -61,7 +63,7 @@ def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Map
     return Figure(
         name="results",
         title=f"{metric.confirmed_on.capitalize()} results",
-        description=f"Mean {metric.confirmed_spoken} of each tuned configuration, its 95 % interval, every seed below "
+        description=f"Mean {metric.confirmed_spoken} of each configuration, its 95 % interval, every seed below "
         "it; circles are the untuned means.",
         traces=traces,
         x={**_value_axis(metric.confirmed_spoken, share=metric.is_share), "range": span},
@@ -245,9 +247,9 @@ def _means(row: Row, metric: ObjectiveMetric, *, y: int, style: Style, first: bo
     return traces
 
 
-def _keys(*, has_interval: bool) -> list[dict[str, Any]]:
+def _keys(kind: str, *, has_interval: bool) -> list[dict[str, Any]]:
     """Return traces without points that say in the legend what the marks of a row mean."""
-    mean = "tuned mean, 95 % interval" if has_interval else "tuned mean"
+    mean = f"{kind}mean, 95 % interval" if has_interval else f"{kind}mean"
     return [
         {
             "type": "scatter",

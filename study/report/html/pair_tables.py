@@ -87,8 +87,9 @@ def _difference_notes(comparison: Comparison) -> list[str]:
     told = [f"p is that of a two-sided paired t test{', adjusted for the looks' if looks else ''}."]
     if n > 2:
         told = [
-            f"p is that of a two-sided paired t test, adjusted by Holm for all {n * (n - 1) // 2} pairs{looks}; where "
-            f"{outcome.candidate} leads every other and that is smaller, the largest p of its own tests."
+            f"p is that of a two-sided paired t test, adjusted for all {n * (n - 1) // 2} pairs{looks} by Holm's "
+            "procedure, which bounds the probability of any false claim among all of them together. Where "
+            f"{outcome.candidate} leads every other and that is smaller, it is the largest p of its own tests."
         ]
     if any(each.low_holm == 0 < each.high_holm or each.high_holm == 0 for each in outcome.verdict.differences):
         told.append("An end above or below 0: the sign is significant, and the tests say no more.")
@@ -156,7 +157,8 @@ def _seeds(cost: PairPrice | None) -> str:
     if seeds.typical is None:
         return f"more than {seeds.horizon}"
     high = f"over {seeds.horizon}" if seeds.high is None else str(seeds.high)
-    return f"about {seeds.typical} ({seeds.low or seeds.typical} to {high})"
+    low = str(seeds.low or seeds.typical)
+    return f"about {low}" if low == high else f"{low} to {high} (median {seeds.typical})"
 
 
 def _time(cost: PairPrice | None) -> str:
@@ -174,7 +176,8 @@ def _notes(comparison: Comparison, *, has_price: bool) -> list[str]:
     looks = "pairs and looks" if len(outcome.looks) > 1 else "pairs"
     told = [
         f"Answers and intervals hold for all {looks} together: in at least {100 * (1 - outcome.error):.4g} % of "
-        "comparisons, none of them is wrong."
+        "comparisons of roughly normal scores, none of them is wrong. Of other scores it is less often: "
+        "docs/error_rates.md has the rates, measured by simulations."
     ]
     if any(pair.equality == "claimed" for pair in (outcome.decisions.pairs if outcome.decisions else ())):
         told.append(
@@ -187,8 +190,9 @@ def _notes(comparison: Comparison, *, has_price: bool) -> list[str]:
         )
     if has_price:
         told.append(
-            "Decided at: the seeds in all at which an open pair would be decided, with a range that holds with 80 % "
-            "probability, from the mean and the spread of the differences so far."
+            "Decided at: the seeds in all at which an open pair would be decided, a range that holds with 80 % "
+            "probability and its median, from the mean and the spread of the differences so far. The time is that of "
+            "the median."
         )
     return told
 

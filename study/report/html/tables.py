@@ -12,6 +12,7 @@ from study.core.number_text import short_number
 from study.report.across_workloads import TAU_MAX, AcrossWorkloads
 from study.report.caveats import length
 from study.report.comparison import Comparison
+from study.report.configuration_kinds import kinds_text
 from study.report.confirmed import divergence_text
 from study.report.curve_data import LEAST_SECONDS, shares_time
 from study.report.early_stops import epochs_text
@@ -181,14 +182,18 @@ def _validation(row: Row, metric: ObjectiveMetric) -> str:
 def _summary_notes(comparison: Comparison) -> list[str]:
     metric, entries = comparison.experiment.metric, comparison.experiment.entries
     some = any(row.tuned is not None and math.isfinite(row.tuned.low) for row in comparison.rows)
+    kind = kinds_text(comparison.experiment)
     told = [
         "An interval is Student's t of one mean alone, not of a difference. The best of several means is partly luck, "
         "so its interval holds less often than in 95 % of comparisons."
         if some
         else f"There is no interval with fewer than {MIN_SEEDS} seeds.",
-        "Gain: the tuned mean against the untuned one, positive where tuning helped; it has no interval.",
         _seconds_note(comparison),
     ]
+    if any(row.gain is not None for row in comparison.rows):
+        told.insert(
+            1, "Gain: the tuned mean against the untuned one, positive where tuning helped; it has no interval."
+        )
     if any(row.state_bytes is not None for row in comparison.rows):
         told.append("State: the size of the optimizer's state.")
     if any(row.epochs for row in comparison.rows):
@@ -199,7 +204,7 @@ def _summary_notes(comparison: Comparison) -> list[str]:
         told.insert(0, "Results of several study seeds are averaged; n counts the confirmation seeds of one study.")
     if any(row.over_studies for row in comparison.rows):
         text = (
-            "The 95 % interval, also in the figure, is over confirmation seeds, for these tuned configurations; that "
+            f"The 95 % interval, also in the figure, is over confirmation seeds, for these {kind}configurations; that "
         )
         told.insert(1, f"{text}over studies includes the luck of the search.")
     if any(_apart(row) for row in comparison.rows):

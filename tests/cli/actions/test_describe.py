@@ -45,7 +45,7 @@ def test_studies_stand_in_the_order_of_the_protocols_choice(note):
     head, *rows = found.table
     assert head[:3] == ("study", "val_accuracy", "test_accuracy, tuned")
     assert [row[0] for row in rows] == ["**sgd**", "**adam**", "**lion**"]
-    assert rows[0][2].startswith("0.810 ± 0.0")
+    assert rows[0][2].startswith("0.8100 ± 0.0")
     assert rows[2][1:3] == ("0.8000 (search)", "")
     assert rows[0][5].startswith("learning_rate=")
 
@@ -56,6 +56,12 @@ def test_the_first_line_is_short_and_the_whole_answer_follows(note):
     assert len(found.headline) < 90
     assert found.sentences[0].startswith(found.headline[:-1])
     assert "study compare tiny-mlp" in found.below[0]
+
+
+def test_the_first_line_says_where_tuning_did_not_help(note):
+    found = note(study_of("adam", CLOSE, validation=0.9, untuned=(0.95, 0.96, 0.94)), study_of("sgd", CLOSE))
+    assert found.headline == "No clear winner among these 2 tuned configurations. Tuning did not help adam."
+    assert found.sentences[1].startswith("Tuning did not help adam: its untuned defaults reach 95.00 %, and lead by ")
 
 
 def test_a_forced_comparison_is_said_in_the_first_line(note):
@@ -96,7 +102,7 @@ def test_a_study_of_an_earlier_version_gets_what_the_table_of_studies_sorts_by(n
     lacking = note(old, new, running).lacking
     assert lacking.keys() == {"adam-study"}
     tags, metrics = lacking["adam-study"]
-    assert tags["test"] == "0.910 ± 0.025"
+    assert tags["test"] == "0.9100 ± 0.0248"
     assert tags["validation"].startswith("0.7 ± ")
     assert metrics == {"chosen_by": pytest.approx(0.7)}
 

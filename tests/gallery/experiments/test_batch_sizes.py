@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from reshaping import reshaped
@@ -40,6 +42,12 @@ def test_each_axis_has_its_own_first(batches):
     assert told.startswith("The claim held with the shared rate: seconds of full batch over that of batches of 32 ")
     assert "by examples single examples" in told
     assert "by seconds full batch" not in told
+    assert re.fullmatch(
+        r"First at a loss of [\d.]+: [a-z0-9 ]+ after the fewest steps \(\d+\).*"
+        r"single examples after the fewest examples \([\d.]+\).*",
+        shown.headline,
+    )
+    assert shown.headline.count("(") == 3
     assert [picture.name for picture in shown.pictures] == ["loss-shared"]
 
 

@@ -13,7 +13,10 @@ def test_both_rankings_stand_side_by_side_and_the_claim_is_judged(eight):
     assert (by_name["sgd"][1], by_name["sgd"][4]) == ("7", "1")
     assert (by_name["adam"][1], by_name["adam"][4]) == ("1", "7")
     claim, changed, *_ = shown.findings
-    assert claim.startswith("The claim is contradicted: the ranking changes once each optimizer is tuned")
+    turned = "once each optimizer is tuned, 18 of 28 pairs have the opposite order"
+    assert claim.startswith(f"The claim is contradicted: {turned}")
+    told = "Tuning each optimizer significantly reverses 18 of 28 pairs. The best mean goes from adam to sgd."
+    assert shown.headline == told
     assert "adam minus sgd +1" in claim
     assert "the best under shared is adam" in changed
     assert "under tuned it is sgd" in changed
@@ -34,6 +37,19 @@ def test_a_claim_that_holds_is_said(make_material):
         for setting in ("shared", "tuned")
     }
     assert show(make_material(studies)).findings[0].startswith("The claim held: the ranking is the same")
+
+
+def test_the_headline_says_how_much_turned_and_who_lost_by_it(make_material):
+    scores = {"sgd": (0.70, 0.71), "adagrad": (0.80, 0.86), "adam": (0.85, 0.84), "nadam": (0.9, 0.91)}
+    studies = {
+        f"{name}-setting={setting}": [score, score + 0.001, score - 0.001, score + 0.0005]
+        for name, both in scores.items()
+        for setting, score in zip(("shared", "tuned"), both, strict=True)
+    }
+    assert show(make_material(studies)).headline.replace("\xa0", " ") == (
+        "Tuning each optimizer significantly reverses 1 of 6 pairs (adam against adagrad); adam itself lost "
+        "1.00 points by tuning. Nadam has the best mean under both."
+    )
 
 
 def test_a_run_that_diverged_does_not_end_the_page(eight):

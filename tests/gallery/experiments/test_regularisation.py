@@ -50,7 +50,7 @@ def test_decades_of_rates_that_train_are_counted_with_and_without_batch_normaliz
     assert verdict.startswith(
         "Inconclusive, that batch normalization makes training less dependent on rate and initial weights: of 2 cases"
     )
-    assert "it widens the range of rates in 2 and narrows it in 0" in verdict
+    assert "batch normalization widens the range of rates that train in 2 and narrows it in 0" in verdict
     assert shown.tables[1].header == ("", "scale 1", "scale 10")
     assert ("sgd, plain", "2.0", "0.0") in shown.tables[1].rows
 
@@ -63,7 +63,7 @@ def test_rates_that_all_train_span_no_more_than_the_grid(make_grid):
 def test_one_rate_that_trains_is_wider_than_none(make_grid):
     trained = {"none": 3, "batch_norm": 3, "none_large": 0, "batch_norm_large": 1}
     verdict = show(make_grid([study(name, 0.9, n_trained=n) for name, n in trained.items()])).findings[0]
-    assert "it widens the range of rates in 1 and narrows it in 0" in verdict
+    assert "batch normalization widens the range of rates that train in 1 and narrows it in 0" in verdict
 
 
 def test_the_gap_between_training_and_test_is_told_against_none(make_grid):

@@ -32,9 +32,17 @@ def test_open_pairs_that_matter_come_first_with_their_price(found):
     assert set(table.headings[0].label.split(", ")) == {"adam", "nadam"}
     answers, seeds, times = (cells(table, title) for title in ("answer", "decided at, seeds", "more training time"))
     assert answers[0] == "open"
-    assert seeds[0].startswith(("about", "more than"))
+    (cost,) = (each.seeds for each in found.prices if each.matters)
+    high = "over 160" if cost.high is None else cost.high
+    assert seeds[0] == f"{cost.low} to {high} (median {cost.typical})"
     assert times[0].startswith(("about", "over"))
     assert not any(seeds[1:])
+
+
+def test_the_guarantee_is_for_roughly_normal_scores_and_names_the_measured_rates_of_others(found):
+    (told,) = (note for note in pairs_table(found).notes if note.startswith("Answers and intervals hold for all "))
+    assert "95 % of comparisons of roughly normal scores" in told
+    assert "docs/error_rates.md" in told
 
 
 def test_a_pair_with_a_loser_is_not_decided_and_shows_no_interval_that_says_otherwise(found):
