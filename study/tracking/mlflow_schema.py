@@ -49,8 +49,7 @@ CONFIRM, N_CONFIRMATIONS, LOOKS = "confirm", "n_confirmations", "looks"
 UNTIL = "until"
 # Tags of a study: the smallest difference that matters, and that of before if confirmations had been trained then.
 MARGIN, EARLIER_MARGIN = "objective_margin", "earlier_margin"
-# Tags of a study: the command that makes it alone, without passwords, and all studies of the last command that began
-# or continued it, in its experiment.
+# Tags of a study: the command that makes it alone, without passwords; all studies of the last command it was part of.
 COMMAND, COMMAND_STUDIES = "command", "command_studies"
 # MLflow's tag of a run with its color, as `#rrggbb`.
 COLOR = "mlflow.runColor"
@@ -190,7 +189,6 @@ def config_tags(config: StudyConfig, *, recorded: Mapping[str, str] = MappingPro
     counts = {"n_trials": config.n_trials, N_CONFIRMATIONS: config.budget.n_confirmations}
     until = {UNTIL: "none" if config.budget.until is None else repr(config.budget.until)}
     ways = {CONFIRM: config.budget.confirm, **until, **_command_tags(config)}
-    # An earlier command may have had more studies, so a study alone names itself.
     ways[COMMAND_STUDIES] = ",".join(config.command_studies or [config.typed_digest])
     # The number of trials proposed at once decides which results a sampler could learn from.
     return kept | objective | ways | {name: str(n) for name, n in {**counts, "n_at_once": config.n_at_once}.items()}
