@@ -13,12 +13,12 @@ import os
 import re
 import sys
 import tempfile
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from unittest import mock
 
 from study.cli import _MODULES, COMMANDS
+from study.core.wrapped_text import folded_help
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "commands.md"
@@ -108,21 +108,7 @@ def _help_of(command: str) -> str:
     groups = "|".join(sorted(path.name for path in CONF.iterdir() if path.is_dir()))
     text = re.sub(rf"^  (?:{groups}) +\w.*\n", "", written.getvalue().strip(), flags=re.MULTILINE)
     text = re.sub(r"\n{3,}", "\n\n", text.replace("(below)", "(see the config keys)"))
-    return "```text\n" + "\n".join(map(_wrapped, text.split("\n"))) + "\n```"
-
-
-def _wrapped(line: str) -> str:
-    """Break a line of a help that is wider than a page: before a second option, before its remark, between words."""
-    if len(line) <= _WIDTH:
-        return line
-    margin = line[: len(line) - len(line.lstrip())]
-    parts = re.split(r" {2,}(?=-)", line.strip())
-    if len(parts) > 1:
-        return "\n".join(_wrapped(f"{margin}{part}") for part in parts)
-    example, _, remark = re.sub(r" {2,}", "\n", line.strip(), count=1).partition("\n")
-    lines = [margin + example] if remark else []
-    indent = f"{margin}    " if remark else margin
-    return "\n".join(lines + textwrap.wrap(remark or example, _WIDTH, initial_indent=indent, subsequent_indent=indent))
+    return f"```text\n{folded_help(text, width=_WIDTH)}\n```"
 
 
 def _described(parser: argparse.ArgumentParser, purpose: str) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
-from study.cli.paragraphs import write_paragraphs
+from study.cli.paragraphs import write_help, write_paragraphs
 from study.cli.working_directory import check_home, import_nothing_from_working_directory, working_directory
 from study.core.errors import StudyError, limit_errors
 from study.core.garbage import collect_rarely
@@ -49,8 +50,10 @@ examples:
   study run -m optimizer=sgd,momentum,adam dataset=fashion_mnist model=mlp
   study list
 
-exit status: 0 done; 1 stopped, failed, or to be tried again (a store that is away, a full disk, memory that ran out);
-             2 something to correct (arguments, a config, a damaged or write-protected file)
+exit status:
+  0  done
+  1  stopped, failed, or to be tried again (a store that is away, a full disk, memory that ran out)
+  2  something to correct (arguments, a config, a damaged or write-protected file)
 """
 
 
@@ -90,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command == "-sc":  # the shell asks for completion without naming a subcommand
         command = "complete"
     elif command not in (*COMMANDS, *_HELP_WORDS):
-        sys.stderr.write(f"study: COMMAND={command!r}: expected one of {', '.join(COMMANDS)}. See study --help.\n")
+        write_paragraphs([_unknown(command)], stream=sys.stderr, hanging="  ")
         return 2
     try:
         if command not in _HELP_WORDS:
@@ -115,8 +118,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _unknown(command: str) -> str:
+    near = difflib.get_close_matches(command, COMMANDS, n=1, cutoff=0.5)
+    advice = f"Did you mean {near[0]}?" if near else "See study --help."
+    return f"study: COMMAND={command!r}: expected one of {', '.join(COMMANDS)}. {advice}"
+
+
 def _help() -> int:
     lines = "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
-    sys.stdout.write(_HELP.format(commands=lines))
-    sys.stdout.flush()
+    write_help(_HELP.format(commands=lines), stream=sys.stdout)
     return 0

@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,11 @@ from study.core.errors import StudyError
 if TYPE_CHECKING:
     from study.config.schema import Stores
     from study.search.stored_searches import StoredSearch
+    from study.tracking.connection import Connections
 
 
 def main(arguments: list[str]) -> int:
-    """Print the studies of all experiments, or of some of them.
+    """Print a line for each of several experiments, or the studies of a single one and of those that are named.
 
     Args:
         arguments: The words after `study list`.
@@ -36,9 +37,8 @@ def main(arguments: list[str]) -> int:
     if options.optuna_url is not None and not options.all:
         parser.error("--optuna-url: expected together with --all, which reads the search too")
     # Imported late: MLflow takes seconds, and --help does not need it.
-    from study.cli.actions.overview import show_studies
     from study.tracking.connection import Connections
-    from study.tracking.read_studies import read_experiments, read_studies
+    from study.tracking.read_studies import read_experiments
 
     if options.all:
         from study.cli.actions.both_stores import show_both
@@ -63,13 +63,29 @@ def main(arguments: list[str]) -> int:
         raise StudyError(
             f"EXPERIMENT={name}: expected one of {', '.join(known) or '(none yet)'}. See study list --all."
         )
+    _show(uri, chosen, options, searches=searches, connections=connections)
+    return 0
+
+
+def _show(
+    uri: str,
+    chosen: Sequence[str],
+    options: argparse.Namespace,
+    *,
+    searches: Callable[[], list[StoredSearch]],
+    connections: Connections,
+) -> None:
+    from study.cli.actions.overview import show_experiments, show_studies
+    from study.tracking.read_studies import read_studies
+
     if options.json:
         _show_json({name: read_studies(uri, name, connections=connections) for name in chosen})
-    elif not known:
+    elif not chosen:
         sys.stdout.write("MLflow has no study. Begin one with study run; study list --all shows the search too.\n")
+    elif len(chosen) > 1 and not options.experiments:
+        show_experiments(uri, chosen, searches=[searches], connections=connections)
     else:
         show_studies({(uri, name) for name in chosen}, searches=[searches], connections=connections)
-    return 0
 
 
 def _list_searches(stores: Stores) -> list[StoredSearch]:
@@ -84,8 +100,16 @@ def _show_json(records: Mapping[str, Sequence[Any]]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="study list", description="Show experiments and their studies.")
-    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these")
+    parser = argparse.ArgumentParser(
+        prog="study list",
+        description="Show the experiments, or the studies of those that are named, or of the only one.",
+    )
+    parser.add_argument(
+        "experiments",
+        nargs="*",
+        metavar="EXPERIMENT",
+        help="the studies of these (default: a line for each experiment)",
+    )
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--all", action="store_true", help="what each store has of them: the search and MLflow")
     forms.add_argument("--json", action="store_true", help="for programs: one JSON object, runs included")

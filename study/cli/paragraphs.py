@@ -9,10 +9,10 @@ from typing import Literal, TextIO
 
 from study.core.readable_output import own_sequences, shown
 from study.core.terminal import is_screen, width_of
-from study.core.wrapped_text import n_cells, wrapped
+from study.core.wrapped_text import folded_help, n_cells, wrapped
 
 # Longer lines are hard to read.
-_WIDEST = 100
+_WIDEST = 120
 _BOLD, _YELLOW, _PLAIN = "\x1b[1m", "\x1b[33m", "\x1b[0m"
 
 
@@ -49,6 +49,17 @@ def write_paragraphs(
         if width is not None:
             lines = _colored(lines, paragraph)
         own_sequences(stream).write("".join(f"{line}\n" for line in lines))
+    stream.flush()
+
+
+def write_help(text: str, *, stream: TextIO) -> None:
+    """Write the help of a command, on a terminal in lines that fit it.
+
+    Args:
+        text: The help.
+        stream: The stream to write to.
+    """
+    stream.write(folded_help(text, width=min(width_of(stream), _WIDEST)) if is_screen(stream) else text)
     stream.flush()
 
 

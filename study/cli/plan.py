@@ -48,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="P",
         help=f"the wanted probability of finding a difference of the margin (default: {_POWER})",
     )
+    parser.add_argument(
+        "--all", action="store_true", help="show every open pair (default on a terminal: the five cheapest of many)"
+    )
     parser.add_argument("--json", action="store_true", help="for programs: print one JSON object")
     add_store_options(parser)
     return parser

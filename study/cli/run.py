@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from study.cli.paragraphs import write_help
 from study.cli.working_directory import own_conf, packaged_conf
 
 _HELP = """study run: search an optimizer's settings, confirm the best on fresh seeds, record everything.
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> int:
         The exit status.
     """
     if "-h" in arguments or "--help" in arguments:
-        sys.stdout.write(_HELP.format(groups=_groups()))
+        write_help(_HELP.format(groups=_groups()), stream=sys.stdout)
         return 0
     from study.core.status_line import status_line
 
@@ -78,5 +79,5 @@ def _groups() -> str:
     for group in sorted(path.name for path in packaged_conf().iterdir() if path.is_dir() and path.name[0].isalpha()):
         names = sorted({file.stem for folder in folders for file in (folder / group).glob("*.yaml")})
         if names:
-            lines.append(f"  {group:<10} {', '.join(names)}")
+            lines.append(f"  {group:<10}  {', '.join(names)}")
     return "\n".join(lines)

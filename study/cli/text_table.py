@@ -24,7 +24,9 @@ _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 Rows = Sequence[Sequence[str]]
 
 
-def render_table(headers: Sequence[str], rows: Rows, *, stream: TextIO, below: Sequence[str] = ()) -> None:
+def render_table(
+    headers: Sequence[str], rows: Rows, *, stream: TextIO, below: Sequence[str] = (), second_lines: bool = True
+) -> list[str]:
     """Print a table: with rules on a terminal, Markdown elsewhere; numbers are aligned right.
 
     A terminal that is too narrow gets two lines for each row. If this is too wide too, each row becomes a few lines of
@@ -36,16 +38,38 @@ def render_table(headers: Sequence[str], rows: Rows, *, stream: TextIO, below: S
         stream: The stream to write to.
         below: Headers of the columns that go to the second line, as many as must, the first ones first. Default: the
             column of the longest text that is not the first one.
+        second_lines: Show the columns that go to the second line. Default True: otherwise they are left out.
+
+    Returns:
+        The headers of the columns that were left out.
     """
     titles = [in_one_line(header) for header in headers]
     cells = [[in_one_line(cell) for cell in row] for row in rows]
     behind = own_sequences(stream)
+    left_out: list[str] = []
     if is_screen(stream):
-        lines = _for_terminal(titles, cells, width_of(stream), below or _longest(titles, cells))
+        width, movable = width_of(stream), below or _longest(titles, cells)
+        if not second_lines:
+            left_out = _too_many(titles, cells, width, movable)
+            kept = [index for index, title in enumerate(titles) if title not in left_out]
+            titles, cells = [titles[index] for index in kept], [[row[index] for index in kept] for row in cells]
+        lines = _for_terminal(titles, cells, width, movable)
         lines = lines if can_show(behind, _RULE) else [line.replace(_RULE, "-") for line in lines]
     else:
         lines = _markdown(titles, cells, behind)
     behind.write("".join(f"{line}\n" for line in lines))
+    return left_out
+
+
+def _too_many(headers: Sequence[str], rows: Rows, width: int, below: Sequence[str]) -> list[str]:
+    """Return the headers of as few columns as must be left out for one line a row; none if that is not enough."""
+    movable = [header for header in below if header in headers[1:]]
+    for n in range(len(movable) + 1):
+        kept = [index for index, header in enumerate(headers) if header not in movable[:n]]
+        titles = [_in_two_lines(headers[index]) for index in kept]
+        if _width(_aligned(titles, [[row[index] for index in kept] for row in rows])) <= width:
+            return movable[:n]
+    return []
 
 
 def _for_terminal(headers: Sequence[str], rows: Rows, width: int, below: Sequence[str]) -> list[str]:

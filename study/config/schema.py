@@ -231,6 +231,8 @@ class StudyConfig:
         only_trial: Number of the trial to train alone, without changing a store. None (the default): run the study.
         typed_words: The words of the command `study run` for this study. None (the default): there was no command.
         place: Number of this study among those of its command, from 1, and their number. Default: the only one.
+        command_studies: The `typed_digest` of each study of the command in this experiment, this one included.
+            Default: empty, not known.
         confirm_up_to: Number of confirmations of the best or fixed setting that this run trains under
             `confirm: sequential`, if that is more than those of the first look. None (the default): those of the first
             look.
@@ -278,6 +280,7 @@ class StudyConfig:
     only_trial: int | None = None
     typed_words: tuple[str, ...] | None = None
     place: tuple[int, int] = (1, 1)
+    command_studies: tuple[str, ...] = ()
     confirm_up_to: int | None = None
     searched: Mapping[str, Range] = field(default_factory=dict)
     own_values: Mapping[str, Value] = field(default_factory=dict)

@@ -26,7 +26,7 @@ _MORE_MEMORY = (
     "Close other programs, choose a smaller model, lower trainer.batch_size and trainer.eval_batch_size, or allow "
     "this process more (ulimit -v, the limits of a container or a batch job)."
 )
-_OWN_FAULT = re.compile(r"([\w.]+)=(.*?): expected (.*?)\. (.*)", re.DOTALL)
+_OWN_FAULT = re.compile(r"([\w.]+)=(.*?): expected (.*?)\.(?: (.*))?$", re.DOTALL)
 # Part of the path of each module of this package.
 _OURS = str(Path(__file__).parents[1])
 
@@ -37,6 +37,10 @@ class _NoValue:
 
 # In place of a fault's value: the fault is a word that gives a key no value.
 NO_VALUE = _NoValue()
+
+
+# Advice that a list of the allowed values makes needless.
+_NO_NEWS = "Choose one of them."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +61,8 @@ class Fault:
 
     def __str__(self) -> str:
         given = "" if self.value is NO_VALUE else f"={_shown(redacted(self.value, key=self.key))}"
-        return f"{_shown(self.key)}{given}: expected {self.allowed}. {self.advice}"
+        advice = "" if self.advice in ("", _NO_NEWS) else f" {self.advice}"
+        return f"{_shown(self.key)}{given}: expected {self.allowed}.{advice}"
 
 
 def written(value: object) -> str:
@@ -121,7 +126,7 @@ def own_fault(error: BaseException) -> Fault | None:
         error: The error.
     """
     own = _OWN_FAULT.match(str(error))
-    return None if own is None else Fault(key=own[1], value=own[2], allowed=own[3], advice=own[4])
+    return None if own is None else Fault(key=own[1], value=own[2], allowed=own[3], advice=own[4] or "")
 
 
 def blamed(

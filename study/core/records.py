@@ -10,6 +10,8 @@ from study.core.search_space import Value
 from study.core.trainer_interface import Kind, State
 
 Role = Literal["study", "trial", "confirmation", "comparison"]
+# Time between two studies of a command, in seconds: the next one opens its data and stores.
+_GAP_S = 60.0
 # Params of a trial or a confirmation that are no hyperparameters; earlier confirmations have a `trial_number` too.
 NOT_HYPERPARAMETERS = ("optimizer", "trial_number", "repetition", "run_seed", "order_seed")
 
@@ -167,3 +169,24 @@ def latest_of_settings(records: Iterable[StudyRecord]) -> list[StudyRecord]:
     for record in sorted(given, key=lambda record: record.opened):
         latest[record.settings_id] = record
     return [record for record in given if latest[record.settings_id] is record]
+
+
+def n_to_come(records: Iterable[StudyRecord], *, begun: Iterable[StudyRecord], now_s: float) -> int:
+    """Return the number of studies that running commands have not begun yet.
+
+    A study records the studies of its command as it begins. Between two of them none runs for some seconds.
+
+    Args:
+        records: The studies, without those whose process has died.
+        begun: All studies.
+        now_s: The time, in seconds since 1970.
+    """
+    there = {record.settings_id for record in begun}
+    planned = {
+        digest
+        for record in records
+        if record.status == "RUNNING"
+        or (record.status == "FINISHED" and record.ended is not None and now_s - record.ended < _GAP_S)
+        for digest in filter(None, record.tags.get("command_studies", "").split(","))
+    }
+    return len(planned - there)

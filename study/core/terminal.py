@@ -10,7 +10,7 @@ from study.core.interactive import in_kernel
 from study.core.log_capture import behind_the_log
 from study.core.readable_output import own_sequences
 
-_WIDTH = 80
+_WIDTH, _HEIGHT = 80, 24
 _LEAST = 20
 
 
@@ -51,6 +51,21 @@ def width_of(stream: TextIO) -> int:
     except (OSError, ValueError):  # no terminal, or one that was closed
         found = 0
     return max(found or _WIDTH, _LEAST)
+
+
+def height_of(stream: TextIO) -> int:
+    """Return the height of a terminal, in lines: that of the variable LINES, else its own, else 24.
+
+    Args:
+        stream: A stream to the terminal.
+    """
+    given = os.environ.get("LINES", "")
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    try:
+        return os.get_terminal_size(stream.fileno()).lines or _HEIGHT
+    except (OSError, ValueError):  # no terminal, or one that was closed
+        return _HEIGHT
 
 
 def terminal_of_errors() -> TextIO | None:

@@ -121,8 +121,8 @@ def make_contents(experiment: GalleryExperiment, material: Material) -> PageCont
     except (LookupError, StopIteration) as error:
         have = ", ".join(record.name for record in material.experiment.records)
         raise StudyError(
-            f"experiment={experiment.name}: expected all studies of its page in the store, found {have} "
-            f"({type(error).__name__}: {error}). Run all of them: study run -m experiment={experiment.name}."
+            f"experiment={experiment.name}: expected all studies of its page in the store, found only {have}. "
+            f"Run all of them: study run -m experiment={experiment.name}."
         ) from error
 
 

@@ -23,6 +23,16 @@ class Ended:
     state: State
     objective: float | None
 
+    def text(self, metric: str) -> str:
+        """Return the state, with the value of a training that has one: that of a diverged one is only assumed.
+
+        Args:
+            metric: Name of the metric.
+        """
+        if self.state == "diverged" or self.objective is None:
+            return self.state
+        return f"{self.state}: {metric} {score_text(self.objective)}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Running:

@@ -16,7 +16,6 @@ from rich.text import Text
 from study.config.schema import Direction, Live
 from study.core.interactive import in_kernel
 from study.core.interrupt import told_through
-from study.core.number_text import score_text
 from study.core.readable_output import in_one_line, own_sequences, readable, shown
 from study.core.terminal import can_show, is_screen
 from study.core.trainer_interface import BestTrial, Kind, State
@@ -269,8 +268,7 @@ class View:
         of = f"{progress.name}: " if progress.place[1] > 1 else ""  # several may write to one terminal or file
         for one in ended:
             if each or one.state == "failed":
-                value = f"{progress.metric} {score_text(one.objective)}"
-                self._write(f"{of}{progress.title(kind, one.number)} {one.state}: {value}{best_text}")
+                self._write(f"{of}{progress.title(kind, one.number)} {one.text(progress.metric)}{best_text}")
         if self._each_trial and not each:
             self._write(f"{of}{progress.batch_text(kind, ended)}{best_text}")
 

@@ -142,7 +142,8 @@ def read_again(config: StudyConfig) -> StudyConfig:
     """
     known = [fault.key for fault in unknown_keys(config.raw, helpers=())]  # the other process refused the others
     read = load_config(config.raw, folder=config.folder, labels=config.labels, helpers=known)
-    return replace(read, typed_words=config.typed_words, confirm_up_to=config.confirm_up_to, place=config.place)
+    kept = {key: getattr(config, key) for key in ("typed_words", "confirm_up_to", "place", "command_studies")}
+    return replace(read, **kept)
 
 
 def check_workload(config: StudyConfig) -> None:
@@ -225,7 +226,21 @@ def check(
     shared, kept = next(iter(datasets.values())) if len(datasets) == 1 else None, KeptParts()
     return [
         CheckedStudy(config=config, choice=choice, dataset=shared, kept=kept)
-        for config, choice in zip(configs, choices, strict=True)
+        for config, choice in zip(_with_companions(configs), choices, strict=True)
+    ]
+
+
+def _with_companions(configs: Sequence[StudyConfig]) -> list[StudyConfig]:
+    """Let each config know the studies of the command in its experiment, so that a reader knows what is still to come.
+
+    Values of a budget make one study, so its digest counts once.
+    """
+    digests: dict[tuple[str, str], dict[str, None]] = {}
+    for config in configs:
+        digests.setdefault((config.stores.tracking_uri, config.experiment_name), {})[config.typed_digest] = None
+    return [
+        replace(config, command_studies=tuple(digests[config.stores.tracking_uri, config.experiment_name]))
+        for config in configs
     ]
 
 

@@ -14,6 +14,10 @@ from study.report.studies import n_planned
 _RANGE = re.compile(r"(?P<section>optimizer\.)?search\.(?P<name>.+)\.(low|choices)")
 
 
+# A study that was opened so long after its start was continued, in seconds.
+_CONTINUED_S = 60.0
+
+
 def progress_of(record: StudyRecord, *, now: float, now_s: float) -> Progress:
     """Return the progress of a study since its last start, of which `update` fills in the rest.
 
@@ -32,6 +36,8 @@ def progress_of(record: StudyRecord, *, now: float, now_s: float) -> Progress:
         n_trials=record.n_trials,
         n_confirmations=n + n_default,
         n_default=n_default,
+        place=_place(record),
+        compiles=_compiles(record),
         started=now - max(now_s - record.opened, 0.0),
     )
     _fill(progress, record)
@@ -55,6 +61,19 @@ def update(progress: Progress, record: StudyRecord, *, now: float) -> None:
         note(now, work=progress.done)
 
 
+def _place(record: StudyRecord) -> tuple[int, int]:
+    """Return the place of the study in its command; (1, 1) of a continued study, after which none may follow."""
+    studies = record.tags.get("command_studies", "").split(",")
+    if record.settings_id not in studies or record.opened - record.started > _CONTINUED_S:
+        return 1, 1
+    return studies.index(record.settings_id) + 1, len(studies)
+
+
+def _compiles(record: StudyRecord) -> bool:
+    target, backend = (record.params.get(f"trainer.{key}", "") for key in ("_target_", "backend"))
+    return backend != "torch" and not target.startswith("study.training.numpy")
+
+
 def _searches(record: StudyRecord) -> bool:
     """Return whether a study searches anything: a range that its config does not fix, and that is always searched."""
     params = record.params
@@ -74,6 +93,8 @@ def _fill(progress: Progress, record: StudyRecord) -> None:
     progress.n_ended = int(done) if done.isdecimal() else 0
     progress.n_confirmed = sum(run.finished for run in current)
     progress.n_default_confirmed = sum(run.finished for run in current if run.config == "default")
+    # As in the command itself, a kind of confirmations that has not begun may compile a program of its own.
+    progress.built = {run.kind for run in current} | ({"trial"} if progress.n_ended or current else set())
     best, number = (record.metrics.get(name) for name in ("best_objective", "best_trial_number"))
     if best is not None and number is not None:
         progress.best = BestTrial(number=int(number), point={}, objective=best)

@@ -79,7 +79,7 @@ def answer(
         return Answer(kind="open", winner=None, marked=(_nothing(experiment, outcome, rows), *_left_out(outcome)))
     row = next(row for row in rows if row.label == outcome.candidate)
     if not verdict.differences:
-        marked = f"{_reached(row, metric, outcome)} There is nothing to compare it with."
+        marked = f"{_reached(row, metric, outcome)} There is nothing to compare it with yet."
         return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
     if not is_testable(verdict):
         n = "one" if verdict.n_seeds == 1 else str(verdict.n_seeds)

@@ -49,8 +49,8 @@ CONFIRM, N_CONFIRMATIONS, LOOKS = "confirm", "n_confirmations", "looks"
 UNTIL = "until"
 # Tags of a study: the smallest difference that matters, and that of before if confirmations had been trained then.
 MARGIN, EARLIER_MARGIN = "objective_margin", "earlier_margin"
-# A tag of a study: the command that makes it alone, without passwords.
-COMMAND = "command"
+# Tags of a study: the command that makes it alone, without passwords; all studies of the last command it was part of.
+COMMAND, COMMAND_STUDIES = "command", "command_studies"
 # MLflow's tag of a run with its color, as `#rrggbb`.
 COLOR = "mlflow.runColor"
 # The artifact of a study's run with the resolved config.
@@ -189,6 +189,7 @@ def config_tags(config: StudyConfig, *, recorded: Mapping[str, str] = MappingPro
     counts = {"n_trials": config.n_trials, N_CONFIRMATIONS: config.budget.n_confirmations}
     until = {UNTIL: "none" if config.budget.until is None else repr(config.budget.until)}
     ways = {CONFIRM: config.budget.confirm, **until, **_command_tags(config)}
+    ways[COMMAND_STUDIES] = ",".join(config.command_studies or [config.typed_digest])
     # The number of trials proposed at once decides which results a sampler could learn from.
     return kept | objective | ways | {name: str(n) for name, n in {**counts, "n_at_once": config.n_at_once}.items()}
 

@@ -18,7 +18,7 @@ _PACKED = frozenset(
         *("settings_id", "contents", "data_digest", "architecture", "workload_code"),
         *("git_commit", *VERSIONS),
         # How the study searches and confirms, and how its metric is read.
-        *("n_at_once", "confirm", "n_confirmations", "looks", "until", "opened_ms"),
+        *("n_at_once", "confirm", "n_confirmations", "looks", "until", "opened_ms", "command_studies"),
         *("objective_direction", "objective_is_share", "objective_margin", "earlier_margin"),
         *("n_train", "n_validation", "n_test", "targets_per_example", "tracking.log_model"),
     }

@@ -52,6 +52,8 @@ def test_help_without_a_command_names_them_all_and_run_names_the_choices(here, t
     ("arguments", "told"),
     [
         (["rnu"], "COMMAND='rnu': expected one of run,"),
+        (["rnu"], "doctor. Did you mean run?"),
+        (["xyzzy"], "doctor. See study --help."),
         (["list", "--nope"], "unrecognized arguments: --nope"),
         (["list"], "expected a folder with mlruns/mlflow.db, which the first `study run` creates"),
         (["ui"], "expected a folder with mlruns/mlflow.db"),

@@ -127,7 +127,13 @@ def test_the_end_is_a_table_that_fits_the_answer_and_the_commands_to_type_next(s
 def test_watching_shows_the_same_view_and_ends_with_the_screen_clean(sweep):
     _, _, watching, (_, status) = sweep
     assert status == 0
-    assert shows(watching, "digits-mlp/adam\n", r"search .* \d of 3 trials", r"confirm tuned .* \d of 3", "so far")
+    assert shows(
+        watching,
+        "digits-mlp/adam   study 2 of 2\n",
+        r"search .* \d of 3 trials",
+        r"confirm tuned .* \d of 3",
+        "so far",
+    )
     assert not watching.hides_cursor
     assert not re.search(BAR, watching.text)
     assert watching.text.rstrip().endswith("study watch: ended. The studies go on.")

@@ -1,6 +1,6 @@
 import pytest
 
-from study.core.wrapped_text import n_cells, wrapped
+from study.core.wrapped_text import folded_help, n_cells, wrapped
 
 TEXT = "To decide it takes about 80 seeds: `study plan digits-mlp` has the price, about 22.5 s of training (95 %)."
 
@@ -39,3 +39,25 @@ def test_wide_characters_take_two_cells_and_combining_ones_none():
     assert n_cells("e\u0301") == 1
     assert wrapped("漢字 漢字", width=8) == ["漢字", "漢字"]
     assert wrapped("漢字 漢字", width=9) == ["漢字 漢字"]
+
+
+HELP = """study run: search an optimizer's settings, confirm the best on fresh seeds, record everything.
+
+  optimizer  adabelief, adadelta, adafactor, adagrad, adam, adam_then_given_sgd, adam_then_sgd, adamax
+  model.dropout='interval(0,0.5)'      search any key too; 'tag(log,interval(1e-6,1e-2))' on a log scale
+  --cfg job        print the composed config     --info config    where it comes from"""
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_a_help_is_folded_between_words_with_remarks_in_their_column(width):
+    folded = folded_help(HELP, width=width)
+    assert folded.split() == HELP.split()
+    assert max(map(len, folded.split("\n"))) <= width
+    lines = folded.split("\n")
+    if width == 60:
+        first = next(index for index, line in enumerate(lines) if line.startswith("  optimizer  adabelief"))
+        assert lines[first + 1].startswith("             ad")
+        assert "  model.dropout='interval(0,0.5)'" in lines
+        assert "  --info config    where it comes from" in lines
+    if width == 200:
+        assert folded == HELP

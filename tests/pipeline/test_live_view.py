@@ -83,8 +83,20 @@ def test_a_study_in_which_nothing_succeeded_says_so():
         view.study_ended(best=None, seconds=4000)
     assert stream.getvalue().splitlines() == [
         "e/adam: 1 trial",
-        "trial 0 (1 of 1) failed: val_loss none; no val_loss yet",
+        "trial 0 (1 of 1) failed; no val_loss yet",
         "e/adam: no val_loss yet after 1 h 6 min",
+    ]
+
+
+def test_a_diverged_training_has_no_value_of_its_own():
+    stream = io.StringIO()
+    with open_view("auto", stream=stream) as view:
+        view.study_started("adam", experiment="e", metric="val_accuracy", n_trials=2, n_done=0)
+        view.trials_ended("trial", [Ended(number=0, state="diverged", objective=0.0)], best=None)
+        view.trials_ended("best", [Ended(number=0, state="diverged", objective=0.0)], best=None)
+    assert stream.getvalue().splitlines()[1:] == [
+        "trial 0 (1 of 2) diverged; no val_accuracy yet",
+        "confirmation 0 (best) diverged",
     ]
 
 
@@ -379,10 +391,10 @@ def test_without_a_terminal_a_batch_is_a_line_and_what_failed_another():
     view.trials_ended("trial", ended, best=BestTrial(number=5, point={}, objective=0.25))
     view.trials_ended("default", ended[:5], best=BestTrial(number=5, point={}, objective=0.25))
     assert lines[1:] == [
-        "trial 3 (4 of 70) failed: m none; best m 0.2500 (trial 5)",
+        "trial 3 (4 of 70) failed; best m 0.2500 (trial 5)",
         "6 trials (0 to 5): 3 complete, 1 diverged, 1 failed, 1 pruned; m best 0.2500, median 0.5000; "
         "best m 0.2500 (trial 5)",
-        "confirmation 3 (default) failed: m none",
+        "confirmation 3 (default) failed",
         "5 confirmations (default) (0 to 4): 2 complete, 1 diverged, 1 failed, 1 pruned; m best 0.5000, median 0.6000",
     ]
 

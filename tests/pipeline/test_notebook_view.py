@@ -93,7 +93,7 @@ def test_lines_remain_and_their_markup_is_text(cell, clock):
     assert cell.text.splitlines() == [
         "digits/adam: 4 trials, 1 of them already done",
         "a <b>bold</b> word\\x1b[31m",
-        "trial 2 (3 of 4) failed: val_accuracy none; no val_accuracy yet",
+        "trial 2 (3 of 4) failed; no val_accuracy yet",
         "digits/adam: no val_accuracy yet after 1.0 s",
     ]
 

@@ -113,7 +113,7 @@ def test_the_terminal_has_the_answer_and_the_price_and_knows_that_pairs_are_open
     assert closing.is_open
     alone = closed(make_experiment(in_looks("adam", 0.9, 5)))
     assert alone == ClosingLines(answer=alone.answer)
-    assert alone.answer.endswith("There is nothing to compare it with.")
+    assert alone.answer.endswith("There is nothing to compare it with yet.")
 
 
 def test_the_json_has_pairs_looks_margin_and_price(in_looks, make_experiment):

@@ -87,7 +87,7 @@ def test_without_enough_seeds_nothing_is_claimed(make_study, make_experiment, te
 
 def test_one_optimizer_is_compared_with_nothing(make_study, make_experiment):
     found = compare(make_experiment(make_study("adam", [0.8, 0.81])))
-    assert found.answer.sentences[0].endswith("There is nothing to compare it with.")
+    assert found.answer.sentences[0].endswith("There is nothing to compare it with yet.")
 
 
 def test_three_study_seeds_make_the_study_the_unit_and_the_optimizer_the_subject(make_study, make_experiment):

@@ -123,7 +123,7 @@ def test_the_text_of_a_version_has_the_metrics_as_the_report_writes_them(config)
         in version.description
     )
     assert " inputs as the data set's load() gives them and returns logits. " in version.description
-    assert version.description.endswith("There is nothing to compare it with.")
+    assert version.description.endswith("There is nothing to compare it with yet.")
     assert version.tags["confirmation"] == "best 1"
 
 

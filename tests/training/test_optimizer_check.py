@@ -107,7 +107,7 @@ from study.training.optimizer_check import optimizer_faults
         ),
         (["schedule=cosine", "schedule.alpha=null"], "schedule.alpha=null: expected arguments that schedule="),
         (["schedule=step", "schedule.boundaries=true"], "schedule.boundaries=true: expected a list of numbers. Write"),
-        (["trainer.jit_compile=maybe"], "trainer.jit_compile=maybe: expected one of true, false, auto. Choose one of"),
+        (["trainer.jit_compile=maybe"], "trainer.jit_compile=maybe: expected one of true, false, auto."),
         (["trainer.precision=float16"], "trainer.precision=float16: expected one of float32, bfloat16, float64. Set"),
         (["trainer.checkpoint_every_n_epochs=0"], "trainer.checkpoint_every_n_epochs=0: expected a whole number of"),
         (

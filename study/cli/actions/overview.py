@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from study.core.errors import StoreError
 from study.core.names import typed_command
 from study.core.number_text import score_text
 from study.core.records import RunRecord, StudyRecord
-from study.core.terminal import is_screen
+from study.core.terminal import height_of, is_screen
 from study.report.choice_order import choice_key
 from study.report.objective_metric import PREFIXES, confirmed_on_of, metric_of
 from study.report.studies import at_target
@@ -36,7 +37,11 @@ _HEADERS = (
     "{split}, untuned",
     "best point",
 )
-_STATE, _DIVERGED = 1, 3
+_STATE, _TRIALS, _DIVERGED, _SEARCHED = 1, 2, 3, 4
+# A table of more studies has one line for each, without the columns that do not fit.
+_MOST_WITH_POINTS = 8
+# Lines of a table's head, and of a study with the columns that do not fit.
+_HEAD, _LINES_EACH = 3, 3
 # Columns that a narrow terminal shows in a second line: as many as must, the first of these first.
 _BELOW = (8, 4, 3, 2, 1, 7)
 # A study that MLflow calls running, and no living worker has open.
@@ -77,7 +82,7 @@ def show_studies(
     """
     connections = connections or Connections()
     has_worker: dict[str, bool] | None = None
-    is_running = False
+    is_running, left_out = False, False
     for tracking_uri, experiment in sorted(experiments):
         studies = in_choice_order(read_studies(tracking_uri, experiment, trials=False, connections=connections))
         if has_worker is None and any(study.status == "RUNNING" for study in studies):
@@ -86,7 +91,7 @@ def show_studies(
         is_running |= "running" in states
         sys.stdout.write("\n")
         write_paragraphs([_heading(experiment, studies)], stream=sys.stdout)
-        _show_table(studies, states)
+        left_out |= _show_table(studies, states, leaves_room=under is not None)
         if ABANDONED in states:
             told = f"{ABANDONED}: its process has died; the same study run continues it."
             write_paragraphs([told], stream=sys.stdout, indent="  ")
@@ -97,7 +102,39 @@ def show_studies(
     sys.stdout.write("\nNext:\n")
     names = [name for _, name in experiments]
     is_open = any(texts.is_open for texts in (under or {}).values())
-    write_commands(_next_commands(names, is_open=is_open, is_running=is_running), stream=sys.stdout)
+    found = _next_commands(names, is_open=is_open, is_running=is_running, has_points=not left_out)
+    write_commands(found, stream=sys.stdout)
+
+
+def show_experiments(
+    tracking_uri: str, names: Collection[str], *, searches: Iterable[Searches] = (), connections: Connections
+) -> None:
+    """Print a table with one line for each experiment, and the commands that show more.
+
+    Args:
+        tracking_uri: Address of the store.
+        names: Names of the experiments.
+        searches: As for `show_studies`. Default: none.
+        connections: The command's connections.
+    """
+    found = {name: read_studies(tracking_uri, name, trials=False, connections=connections) for name in sorted(names)}
+    is_any = any(study.status == "RUNNING" for studies in found.values() for study in studies)
+    has_worker = with_worker(searches) if is_any else {}
+    rows, is_running = [], False
+    for name, studies in found.items():
+        counts = Counter(state_of(study, has_worker) for study in studies)
+        is_running |= "running" in counts
+        best = in_choice_order(studies)[0]
+        told = [f"{n} {state}" for state, n in counts.most_common()] if len(counts) > 1 else [*counts]
+        rows.append([name, str(len(studies)), ", ".join(told), best.name, _interval(best).partition(" [")[0]])
+    n = sum(map(len, found.values()))
+    sys.stdout.write("\n")
+    write_paragraphs([f"{len(found)} experiments with {n} studies"], stream=sys.stdout)
+    headers = ["experiment", "studies", "state", "best by validation", "its mean"]
+    render_table(headers, rows, stream=sys.stdout, below=["state", "its mean"])
+    sys.stdout.write("\nNext:\n")
+    more = [(f"{typed_command('list')} EXPERIMENT", "its studies with their results and best points")]
+    write_commands([*more, *_next_commands([], is_open=False, is_running=is_running)], stream=sys.stdout)
 
 
 def in_choice_order(studies: Iterable[StudyRecord]) -> list[StudyRecord]:
@@ -124,28 +161,46 @@ def _heading(experiment: str, studies: Sequence[StudyRecord]) -> str:
     return f"{experiment}: {len(studies)} studies, best first by {by}"
 
 
-def _show_table(studies: Sequence[StudyRecord], states: Sequence[str]) -> None:
-    """Print the table; a terminal gets no column that says the same of every study."""
+def _show_table(studies: Sequence[StudyRecord], states: Sequence[str], *, leaves_room: bool) -> bool:
+    """Print the table; a terminal gets no column that says the same of every study, and one line a study of many.
+
+    Args:
+        studies: The studies.
+        states: Their states.
+        leaves_room: An answer follows, for which half of the terminal's height stays free.
+
+    Returns:
+        True if columns were left out so that each study has one line.
+    """
     rows = [_row(study, state) for study, state in zip(studies, states, strict=True)]
     split = " or ".join(sorted({confirmed_on_of(study.tags) for study in studies}))
     has_fixed = any(run.config == "fixed" for study in studies for run in _tuned(study))
     headers = [header.format(split=split, tuned="" if has_fixed else ", tuned") for header in _HEADERS]
     left_out: set[int] = set()
+    is_short = False
     if is_screen(sys.stdout):
         left_out |= {_STATE} if {*states} <= {"finished"} else set()
         left_out |= {_DIVERGED} if {row[_DIVERGED] for row in rows} <= {"0"} else set()
         left_out |= {column for column in range(1, len(headers)) if not any(row[column] for row in rows)}
+        most = (height_of(sys.stdout) // 2 - _HEAD) // _LINES_EACH if leaves_room else _MOST_WITH_POINTS
+        is_short = len(rows) > most
+        if is_short and leaves_room and {*states} <= {"finished"}:  # the validation of the best trial decides nothing
+            left_out |= {_SEARCHED, *([_TRIALS] if len({row[_TRIALS] for row in rows}) == 1 else [])}
     kept = [column for column in range(len(headers)) if column not in left_out]
     shown = [headers[column] for column in kept], [[row[column] for column in kept] for row in rows]
-    render_table(*shown, stream=sys.stdout, below=[headers[column] for column in _BELOW])
+    below = [headers[column] for column in _BELOW]
+    return bool(render_table(*shown, stream=sys.stdout, below=below, second_lines=not is_short))
 
 
-def _next_commands(names: Sequence[str], *, is_open: bool, is_running: bool) -> list[tuple[str, str]]:
+def _next_commands(
+    names: Sequence[str], *, is_open: bool, is_running: bool, has_points: bool = True
+) -> list[tuple[str, str]]:
     """Return the commands to type next with their purposes."""
     (name,) = names if len(names) == 1 else (None,)
     of = [name] if name else []
     placeholder = "" if name else " EXPERIMENT"
-    found = [(typed_command("compare", *of) + placeholder, "the page: figures, intervals, every pair")]
+    page = f"the page: figures, intervals, {'every pair' if has_points else 'best points'}"
+    found = [(typed_command("compare", *of) + placeholder, page)]
     if is_open:
         found.append((typed_command("plan", *of) + placeholder, "the price of each open pair, and what to type"))
     if is_running:

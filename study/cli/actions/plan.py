@@ -6,7 +6,7 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from study.cli.actions.read_comparison import check_experiments
@@ -15,9 +15,11 @@ from study.cli.stores import find_stores
 from study.cli.text_table import render_table
 from study.core.records import StudyRecord
 from study.core.status_line import status_line
+from study.core.terminal import is_screen
 from study.report.decision_text import duration_text, equality_note, plan_sentence
 from study.report.json_export import pair_price
 from study.report.marked_text import plain
+from study.report.objective_metric import ObjectiveMetric
 from study.report.pairing import Outcome, decide_outcome
 from study.report.planning import FurtherSeeds, PairPlan, check_pilot, check_plan_values, further_seeds
 from study.report.studies import ComparedExperiment, gather
@@ -28,6 +30,8 @@ from study.tracking.connection import Connections
 from study.tracking.read_studies import read_experiments, read_studies
 
 _CHANGED = ("budget.confirm", "budget.n_confirmations")
+# A terminal shows so many pairs, the cheapest ones.
+_MOST_PAIRS = 5
 
 
 def show_plan(options: argparse.Namespace) -> int:
@@ -61,7 +65,7 @@ def show_plan(options: argparse.Namespace) -> int:
     told += [] if found.pairs else ["Nothing is open that decides who is best: more seeds are not needed."]
     write_paragraphs([Paragraph(text=f"{name}: {first}", look="answer"), *told], stream=sys.stdout)
     if found.pairs:
-        _show_pairs(experiment, outcome, found)
+        _show_pairs(experiment, outcome, found, shows_all=options.all)
         _show_command(found, commands, outcome)
     return 0
 
@@ -73,33 +77,100 @@ def _read(uri: str, name: str, connections: Connections) -> ComparedExperiment:
     return gather(name, records, digests=digests, read_histories=lambda *_: {})
 
 
-def _show_pairs(experiment: ComparedExperiment, outcome: Outcome, found: FurtherSeeds) -> None:
-    metric, has_margin = experiment.metric, found.margin is not None
-    margin = plain(metric.change(found.margin, signed=False)) if found.margin is not None else ""
-    headers = ["open pair", f"{outcome.units_text} now", "ruled out beyond", "decided at", "more training time"]
-    headers += [f"finds {margin}", f"shows equality within {margin}"] if has_margin else []
-    rows = [_cells(pair, plain(metric.change(pair.cost.ruled_out, signed=False)), has_margin) for pair in found.pairs]
+def _show_pairs(experiment: ComparedExperiment, outcome: Outcome, found: FurtherSeeds, *, shows_all: bool) -> None:
+    """Print the table of open pairs, the cheapest first; a terminal gets the first few unless all are wanted."""
+    pairs = sorted(found.pairs, key=_expense)
+    shown = pairs if shows_all or not is_screen(sys.stdout) or len(pairs) <= _MOST_PAIRS + 1 else pairs[:_MOST_PAIRS]
+    columns = _columns(experiment, outcome, found)
+    # The second line of a narrow terminal gets as many of these as must go there.
+    below = ["against", "ruled out beyond", f"{outcome.units_text} now", *list(columns)[:6:-1]]
+    if is_screen(sys.stdout) and len({pair.cost.n_seeds for pair in pairs}) == 1:
+        columns.pop(f"{outcome.units_text} now")  # a sentence says it once
     sys.stdout.write("\n")
-    render_table(headers, rows, stream=sys.stdout)
-    told = "Decided at: seeds in all, with the 80 % range, if the differences go on as so far."
-    if has_margin:
-        power = f"{100 * found.power:g} % probability"
-        told += (
-            f" Finds {margin}: seeds in all at which a true difference of that size is found with {power}. Shows "
-            f"equality: the same, if there is no difference."
-        )
-    write_paragraphs([told], stream=sys.stdout)
+    rows = [[cell(pair) for cell in columns.values()] for pair in shown]
+    render_table(list(columns), rows, stream=sys.stdout, below=[name for name in below if name in columns])
+    left = len(pairs) - len(shown)
+    told = [f"{left} more pairs are open, which take longer: --all shows them."] if left else []
+    sys.stdout.write("\n")
+    write_paragraphs([*told, *_legend(pairs, experiment.metric, outcome, found)], stream=sys.stdout)
 
 
-def _cells(pair: PairPlan, ruled_out: str, has_margin: bool) -> list[str]:
-    cost, seeds = pair.cost, pair.cost.seeds
-    high = f"over {seeds.horizon}" if seeds.high is None else str(seeds.high)
-    at = f"over {seeds.horizon}" if seeds.typical is None else f"{seeds.typical} ({seeds.low} to {high})"
-    seconds = cost.seconds(seeds.typical or seeds.horizon)
-    time = "unknown" if seconds is None else f"{'over ' if seeds.typical is None else ''}{duration_text(seconds)}"
-    cells = [f"{cost.first}, {cost.second}", str(cost.n_seeds), ruled_out, at, time.replace("over about", "over")]
-    equality = "not possible, one diverged" if cost.one_diverged else _number(pair.for_equality)
-    return [*cells, _number(pair.for_margin), equality] if has_margin else cells
+def _legend(pairs: Sequence[PairPlan], metric: ObjectiveMetric, outcome: Outcome, found: FurtherSeeds) -> list[str]:
+    """Return what the columns mean, and which of them to follow."""
+    now = {pair.cost.n_seeds for pair in pairs}
+    have = f" Each pair has {next(iter(now))} so far." if len(now) == 1 else ""
+    told = [
+        f"Decided at: {outcome.units_text} in all until the pair is decided either way, if the differences go on as "
+        f"so far. Go by this column; the command below does.{have} Ruled out beyond: a larger difference is excluded "
+        "already."
+    ]
+    if found.margin is not None:
+        finds, equal = _of_margin(metric, found)
+        told += [
+            f"{finds.capitalize()}, {equal}: {outcome.units_text} in all that suffice with {100 * found.power:g} % "
+            "probability if the true difference is of that size, and if the two are equal. They do not use the "
+            "difference seen so far: plan a new experiment by them."
+        ]
+    if found.margin is not None and any(pair.cost.one_diverged for pair in pairs):
+        told.append("Not possible: one of the two diverged, so they cannot be called equal.")
+    return told
+
+
+def _of_margin(metric: ObjectiveMetric, found: FurtherSeeds) -> tuple[str, str]:
+    """Return the headers of the columns about the margin."""
+    assert found.margin is not None
+    return f"finds {plain(metric.change(found.margin, signed=False))}", "shows equality"
+
+
+def _columns(
+    experiment: ComparedExperiment, outcome: Outcome, found: FurtherSeeds
+) -> dict[str, Callable[[PairPlan], str]]:
+    """Return the headers of the table, each with a function that writes the cell of a pair."""
+    metric = experiment.metric
+    columns: dict[str, Callable[[PairPlan], str]] = {
+        "open pair": lambda pair: pair.cost.first,
+        "against": lambda pair: pair.cost.second,
+        f"{outcome.units_text} now": lambda pair: str(pair.cost.n_seeds),
+        "ruled out beyond": lambda pair: plain(metric.change(pair.cost.ruled_out, signed=False)),
+        "decided at": _decided_at,
+        "80 % range": _range,
+        "more time": _time,
+    }
+    if found.margin is not None:
+        finds, equal = _of_margin(metric, found)
+        columns[finds] = lambda pair: _number(pair.for_margin)
+        columns[equal] = lambda pair: "not possible" if pair.cost.one_diverged else _number(pair.for_equality)
+    return columns
+
+
+def _expense(pair: PairPlan) -> tuple[bool, float, int]:
+    """Return a key that orders pairs by the time until they are decided, those without an end in sight last."""
+    seeds = pair.cost.seeds
+    seconds = pair.cost.seconds(seeds.typical or seeds.horizon)
+    return seeds.typical is None, seconds or 0.0, seeds.typical or seeds.horizon
+
+
+def _decided_at(pair: PairPlan) -> str:
+    seeds = pair.cost.seeds
+    return f"over {seeds.horizon}" if seeds.typical is None else str(seeds.typical)
+
+
+def _range(pair: PairPlan) -> str:
+    seeds = pair.cost.seeds
+    if seeds.typical is None:
+        return ""
+    return f"{seeds.low} to {f'over {seeds.horizon}' if seeds.high is None else seeds.high}"
+
+
+def _time(pair: PairPlan) -> str:
+    seeds = pair.cost.seeds
+    seconds = pair.cost.seconds(seeds.typical or seeds.horizon)
+    if seconds is None:
+        return "unknown"
+    text = f"{'over ' if seeds.typical is None else ''}{duration_text(seconds).removeprefix('about ')}"
+    for word, short in (("minutes", "min"), ("a second", "1 s"), ("seconds", "s"), ("hours", "h")):
+        text = text.replace(word, short)
+    return text
 
 
 def _number(n_seeds: int | None) -> str:
@@ -118,7 +189,7 @@ def _show_command(found: FurtherSeeds, commands: Sequence[str], outcome: Outcome
     if found.error > outcome.error:
         told = (
             f"Seeds beyond the recorded looks spend more error: a claim is then wrong in at most "
-            f"{100 * found.error:.4g} % of comparisons."
+            f"{100 * found.error:.3g} % of comparisons."
         )
         sys.stdout.write("\n")
         write_paragraphs([told], stream=sys.stdout)

@@ -17,18 +17,20 @@ from typing import Any
 from study.cli.actions.live_page import LivePage, MadePage
 from study.cli.actions.overview import ABANDONED, state_of, with_worker
 from study.cli.actions.page_server import PageServer
-from study.cli.actions.read_comparison import check_experiments, make_page, read_comparison
+from study.cli.actions.read_comparison import make_page, read_comparison
 from study.cli.browser import open_browser
-from study.cli.stores import find_stores
+from study.cli.paragraphs import write_paragraphs
+from study.cli.stores import check_folder, local_stores
+from study.cli.waiting import known_experiments, waiting_text
 from study.core.database_address import sqlite_file
 from study.core.errors import StudyError
-from study.core.records import StudyRecord
+from study.core.records import StudyRecord, n_to_come
 from study.report.across_workloads import across
 from study.report.html.live_state import LiveState, live_state
 from study.report.html.page import render_waiting, time_text
 from study.search.stored_searches import Searches, list_searches
 from study.tracking.connection import Connections
-from study.tracking.read_studies import read_experiments, read_studies
+from study.tracking.read_studies import read_studies
 
 # A store that is no file is read at most this often, in seconds.
 _PERIOD_S = 10.0
@@ -36,6 +38,9 @@ _PERIOD_S = 10.0
 
 def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     """Serve the page until Ctrl-C; the stores are read, and nothing is written into them.
+
+    An experiment without a study is waited for, so that the page can be opened before the first study begins. The
+    terminal and the page name the experiments that are there, in case the name is misspelled.
 
     Args:
         options: The parsed options of `study compare`.
@@ -45,11 +50,12 @@ def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> i
         The exit status.
 
     Raises:
-        StudyError: An experiment is unknown, its studies cannot be compared, or the port is taken.
+        StudyError: The folder does not exist, studies cannot be compared, or the port is taken.
     """
-    stores, connections = find_stores(options), Connections()
+    if not options.folder.is_dir():
+        check_folder(options.folder, tracking_uri=options.tracking_uri)
+    stores, connections = local_stores(options), Connections()
     uri, names = stores.tracking_uri, list(dict.fromkeys(options.experiments))
-    check_experiments(names, list(read_experiments(uri, connections=connections)))
     command = shlex.join(["study", "compare", *arguments])
     # Another store of MLflow may belong to another search than that of the folder.
     knows_search = options.tracking_uri is None or options.optuna_url is not None
@@ -63,10 +69,12 @@ def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> i
         force=options.force,
         searches=searches,
         connections=connections,
+        seen=set(),
     )
     page = LivePage(make, stamp_of(uri))
     with PageServer(page, port=options.port) as server:
-        sys.stdout.write(f"{', '.join(names)}: {page.look().text}.\n\n")
+        write_paragraphs([_first_line(uri, names, page.look().text, connections)], stream=sys.stdout)
+        sys.stdout.write("\n")
         sys.stdout.write(f"Open the page:  {server.address}\nIt follows the studies. Ctrl-C ends it.\n")
         if not knows_search:
             sys.stdout.write("A study whose process has died is shown as running, unless --optuna-url is given.\n")
@@ -76,6 +84,15 @@ def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> i
         with contextlib.suppress(KeyboardInterrupt), _at_once():
             server.serve_forever(poll_interval=0.1)
     return 0
+
+
+def _first_line(uri: str, names: Sequence[str], state: str, connections: Connections) -> str:
+    known = known_experiments(uri, connections=connections)
+    missing = [name for name in names if name not in known]
+    if not missing:
+        return f"{', '.join(names)}: {state}."
+    there = [name for name in names if name in known]
+    return " ".join([waiting_text(missing, known), *([f"{', '.join(there)}: {state}."] if there else [])])
 
 
 @contextlib.contextmanager
@@ -129,23 +146,28 @@ def _make(
     force: bool,
     searches: Sequence[Searches],
     connections: Connections,
+    seen: set[str],
 ) -> MadePage:
     """Read the experiments and make their page, of those that have a trial; without one, a page that waits.
 
     Raises:
         StudyError: An experiment has no study any more, or its studies cannot be compared.
     """
-    records = {name: read_studies(uri, name, connections=connections) for name in names}
-    if lost := [name for name, found in records.items() if not found]:
+    known = known_experiments(uri, connections=connections)
+    missing = [name for name in names if name not in known]
+    records = {name: read_studies(uri, name, connections=connections) for name in names if name in known}
+    if lost := [name for name in names if name in seen and not records.get(name)]:
         raise StudyError(
             f"EXPERIMENT={lost[0]}: its studies are no longer in the store, since they were deleted or renamed. This "
             "is how they were before. See study list --all."
         )
+    seen.update(name for name, found in records.items() if found)
     begun = {name: found for name, found in records.items() if any(_has_begun(record) for record in found)}
     state = _state([record for found in records.values() for record in found], searches)
     made = time_text()
     if not begun:
-        return _made(render_waiting(names, live=state), state, made)
+        note = waiting_text(missing, known) if missing else ""
+        return _made(render_waiting(names, live=state, note=note), state, made)
     read = [
         read_comparison(uri, name, connections=connections, force=force, records=found, searches=searches)
         for name, found in begun.items()
@@ -157,8 +179,9 @@ def _make(
 
 def _state(records: Sequence[StudyRecord], searches: Sequence[Searches]) -> LiveState:
     has_worker = with_worker(searches) if any(record.status == "RUNNING" for record in records) else {}
-    n_abandoned = sum(state_of(record, has_worker) == ABANDONED for record in records)
-    return live_state(records, n_abandoned=n_abandoned)
+    alive = [record for record in records if state_of(record, has_worker) != ABANDONED]
+    coming = n_to_come(alive, begun=records, now_s=time.time())
+    return live_state(records, n_abandoned=len(records) - len(alive), n_to_come=coming)
 
 
 def _made(html: str, state: LiveState, made: str) -> MadePage:

@@ -15,6 +15,7 @@ from rich.text import Text
 from study.cli.actions.end_of_run import answer_of
 from study.cli.actions.overview import ABANDONED, show_studies, state_of, with_worker
 from study.cli.paragraphs import write_paragraphs
+from study.cli.waiting import known_experiments, waiting_text
 from study.config.schema import Stores
 from study.core.errors import StoreError, StudyError
 from study.core.interrupt import Stopped
@@ -26,7 +27,7 @@ from study.pipeline.live_view import drawn, drawn_below
 from study.pipeline.stored_progress import progress_of, update
 from study.search.stored_searches import list_searches
 from study.tracking.connection import Connections
-from study.tracking.read_studies import read_experiments, read_studies
+from study.tracking.read_studies import read_studies
 
 # Time between two looks at the stores, in seconds. A look takes some tenths of a second.
 _PAUSE_S = 1.5
@@ -44,6 +45,7 @@ def watch(
     experiments: Sequence[str],
     *,
     knows_search: bool = True,
+    waits: bool = False,
     idle_s: float = IDLE_S,
     pause_s: float = _PAUSE_S,
 ) -> None:
@@ -54,22 +56,27 @@ def watch(
         experiments: Names of experiments; empty: all.
         knows_search: The store of searches is that of these studies, so it knows whether one has a worker. Default
             True; otherwise a study runs as long as MLflow says so.
+        waits: Wait for the first study of an experiment that has none. Default False: refuse its name.
         idle_s: Time without a running study after which this ends, in seconds. Default 20.
         pause_s: Time between two looks at the stores, in seconds. Default 1.5.
 
     Raises:
-        StudyError: The store has no experiment of a given name, or cannot be read.
+        StudyError: The store cannot be read, or, without `waits`, has no experiment of a given name.
     """
-    watching = _Watching(stores, experiments, knows_search=knows_search)
+    watching = _Watching(stores, experiments, knows_search=knows_search, waits=waits)
     watching.look()
-    if watching.running:
+    if watching.missing:
+        told = waiting_text(watching.missing, watching.known)
+        write_paragraphs([f"study watch: {told}"], stream=sys.stderr, hanging="  ")
+    if watching.running or watching.missing:
         try:
             with _screen(watching) as line:
                 _follow(watching, line, idle_s, pause_s)
         except Stopped as stopped:
             if stopped.number != signal.SIGINT:
                 raise
-            sys.stderr.write("study watch: ended. The studies go on.\n")
+            goes_on = " The studies go on." if watching.running else ""
+            sys.stderr.write(f"study watch: ended.{goes_on}\n")
             return
     else:
         sys.stderr.write(f"study watch: nothing runs in {', '.join(experiments) or 'these stores'} now.\n")
@@ -94,7 +101,7 @@ def _follow(watching: _Watching, line: Callable[[str], None], idle_s: float, pau
         failures = 0
         watching.tell(line)
         now = time.monotonic()
-        if watching.running:
+        if watching.running or watching.missing:
             last, watching.idle_until = now, None
         elif now - last >= idle_s:
             return
@@ -109,14 +116,19 @@ class _Watching:
         stores: The places of results.
         experiments: Names of experiments; empty: all.
         knows_search: The store of searches is that of these studies.
+        waits: Wait for the first study of an experiment that has none.
 
     Attributes:
+        known: Names of the experiments with studies.
+        missing: The chosen experiments that have no study yet.
         running: Progress of the studies that run, by experiment and name.
         idle_until: Time at which the watching ends, in seconds of the monotonic clock; None while a study runs.
     """
 
-    def __init__(self, stores: Stores, experiments: Sequence[str], *, knows_search: bool) -> None:
-        self._stores, self._chosen = stores, [*experiments]
+    def __init__(self, stores: Stores, experiments: Sequence[str], *, knows_search: bool, waits: bool) -> None:
+        self._stores, self._chosen, self._waits = stores, [*experiments], waits
+        self.known: list[str] = []
+        self.missing: list[str] = []
         self._searches = [partial(list_searches, stores)] if knows_search else []
         self._connections = Connections()
         self.running: dict[Key, Progress] = {}
@@ -133,12 +145,12 @@ class _Watching:
             StudyError: The store has no experiment of a given name, or cannot be read.
         """
         uri = self._stores.tracking_uri
-        known = read_experiments(uri, connections=self._connections)
-        if unknown := [name for name in self._chosen if name not in known]:
-            raise StudyError(
-                f"EXPERIMENT={unknown[0]}: expected one of {', '.join(known) or '(none yet)'}. See study list --all."
-            )
-        names = self._chosen or list(known)
+        self.known = known_experiments(uri, connections=self._connections)
+        self.missing = [name for name in self._chosen if name not in self.known]
+        if self.missing and not self._waits:
+            there = ", ".join(self.known) or "(none yet)"
+            raise StudyError(f"EXPERIMENT={self.missing[0]}: expected one of {there}. See study list --all.")
+        names = [name for name in self._chosen if name in self.known] or ([] if self._chosen else self.known)
         records = {name: read_studies(uri, name, trials=False, connections=self._connections) for name in names}
         is_any = any(record.status == "RUNNING" for found in records.values() for record in found)
         has_worker = with_worker(self._searches) if is_any else {}
@@ -190,6 +202,9 @@ class _Watching:
         if rest := [progress.name for progress in found[_MOST_DRAWN:]]:
             told = f"and {len(rest)} more: {', '.join(rest)}"
             parts.append(Text(in_one_line(told), no_wrap=True, overflow="ellipsis"))
+        if self.missing:
+            told = f"waiting for the first study of {', '.join(self.missing)}"
+            parts.append(Text(in_one_line(told), no_wrap=True, overflow="ellipsis"))
         if self.idle_until is not None:
             left = rough_text(self.idle_until - now)
             parts.append(Text(f"nothing runs now; this waits another {left} for the next study", no_wrap=True))
@@ -198,7 +213,7 @@ class _Watching:
     def show_tables(self) -> None:
         """Print the tables of the experiments, with the answer and the serious cautions under each."""
         uri, connections = self._stores.tracking_uri, self._connections
-        names = self._chosen or sorted(self._seen) or list(read_experiments(uri, connections=connections))
+        names = self._chosen or sorted(self._seen) or self.known
         under = {
             (uri, name): answer_of(
                 uri,

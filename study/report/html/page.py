@@ -62,6 +62,7 @@ def render(
             link=origin.link(comparison.experiment.name),
             command=origin.command,
             n_experiments=len(comparisons),
+            is_live=live is not None and live.kind == "running",
         )
         for number, comparison in enumerate(comparisons, start=1)
     ]
@@ -87,14 +88,15 @@ def render(
     )
 
 
-def render_waiting(names: Sequence[str], *, live: LiveState) -> str:
+def render_waiting(names: Sequence[str], *, live: LiveState, note: str = "") -> str:
     """Return the page of experiments in which no trial has begun; it waits for the first one.
 
     Args:
         names: Names of the experiments.
         live: The state of the studies.
+        note: A sentence about experiments without a study. Default: empty.
     """
-    return fill_template("report/html/waiting.html.j2", names=names, live=live)
+    return fill_template("report/html/waiting.html.j2", names=names, live=live, note=note)
 
 
 def time_text() -> str:

@@ -88,7 +88,7 @@ class ExperimentSections:
 
 
 def sections(
-    comparison: Comparison, *, prefix: str, link: str, command: str, n_experiments: int = 1
+    comparison: Comparison, *, prefix: str, link: str, command: str, n_experiments: int = 1, is_live: bool = False
 ) -> ExperimentSections:
     """Return the data of one experiment's sections.
 
@@ -98,9 +98,10 @@ def sections(
         link: A link to a run, with `{}` for its id.
         command: The command that makes the page.
         n_experiments: Number of experiments on the page, which share its room. Default 1.
+        is_live: Studies run, so the columns of the summary do not change. Default False.
     """
     experiment = comparison.experiment
-    laid_out = _tables(comparison, link=link)
+    laid_out = _tables(comparison, link=link, is_live=is_live)
     trials = trial_table(comparison, link=link, most_rows=MOST_TRIALS // n_experiments)
     return ExperimentSections(
         comparison=comparison,
@@ -140,9 +141,9 @@ def _numbers(comparison: Comparison, *, most_rows: int) -> dict[str, FigureTable
     return {name: table for name, table in found.items() if table is not None and name not in of_trials}
 
 
-def _tables(comparison: Comparison, *, link: str) -> dict[str, ReportTable | None]:
+def _tables(comparison: Comparison, *, link: str, is_live: bool) -> dict[str, ReportTable | None]:
     return {
-        "summary": tables.summary_table(comparison, link=link),
+        "summary": tables.summary_table(comparison, link=link, is_live=is_live),
         "differences": differences_table(comparison),
         "pairs": pairs_table(comparison),
         "sensitivity": sensitivity_table(comparison),

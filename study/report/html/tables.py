@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -26,6 +26,8 @@ CellLine = tuple[Literal["code", "note"], str]
 # Heading, kind and cells of a column; a strong number is bold, and a cell of the kind `lines` holds several lines.
 Column = tuple[str, Literal["text", "number", "strong", "code", "lines"], Sequence[str | int | Sequence[CellLine]]]
 
+# Columns of the summary that only some experiments have.
+_RARE = frozenset({"over studies", "diverged confirmations"})
 _MOST_CONFIGURATIONS = 5  # of several studies, in one cell
 
 
@@ -84,12 +86,13 @@ def entry_heading(label: str, style: Style, *, note: str = "") -> RowHeading:
     return RowHeading(label=label, color=style.color, marker=style.marker, note=note)
 
 
-def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
+def summary_table(comparison: Comparison, *, link: str, is_live: bool = False) -> ReportTable:
     """Return the summary table.
 
     Args:
         comparison: The comparison.
         link: A link to a run, with `{}` for its id.
+        is_live: Studies run: columns that are still empty stay, so that none comes and goes. Default False.
     """
     metric, rows = comparison.experiment.metric, comparison.rows
     diverged: Column = ("diverged confirmations", "lines", [_apart(row) for row in rows])
@@ -118,8 +121,9 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
             ("diverged trials", "number", [row.states.get("diverged", 0) for row in rows]),
             *([pruned] if any(row.states.get("pruned") for row in rows) else []),
             epochs,
-            *([seconds] if is_measured([row.seconds_per_trial for row in rows]) else []),
+            *([seconds] if is_live or is_measured([row.seconds_per_trial for row in rows]) else []),
             ("state", "number", [_bytes(row.state_bytes) for row in rows]),
+            optional=_RARE if is_live else None,
         ),
         notes=_summary_notes(comparison),
         on_screen=frozenset({"trials", "diverged trials", "pruned", "epochs", "state"}),
@@ -134,13 +138,18 @@ def _summary_heading(row: Row, comparison: Comparison, *, link: str) -> RowHeadi
     )
 
 
-def filled(*columns: Column) -> list[Column]:
+def filled(*columns: Column, optional: Collection[str] | None = None) -> list[Column]:
     """Return the columns that say something.
 
     Args:
         columns: All columns.
+        optional: Titles of the columns that are left out if they are empty. None (the default): all columns.
     """
-    return [(title, kind, cells) for title, kind, cells in columns if any(cell not in ("", []) for cell in cells)]
+    return [
+        (title, kind, cells)
+        for title, kind, cells in columns
+        if any(cell not in ("", []) for cell in cells) or (optional is not None and title not in optional)
+    ]
 
 
 def is_measured(seconds: Sequence[float | None]) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from study.cli import paragraphs, text_table
 from study.cli.actions import overview
 from study.core.records import StudyRecord
 
@@ -51,6 +52,52 @@ def test_the_table_shows_divergence_and_no_interval_of_two_seeds(monkeypatch, ca
     assert "0.5000 [0.5000, 0.5000] of the others; 2 diverged (rate up to 51 %)" in shown
     assert "0.5000 (0 seeds)" in shown
     assert shown.count("2 diverged (rate up to 51 %)") == 2
+
+
+def test_each_of_several_experiments_gets_a_line(monkeypatch, capsys):
+    made = study("val_accuracy", test_accuracy=0.5)
+    of = {
+        "one": [replace(made, metrics={**made.metrics, "best_objective": 0.5})],
+        "two": [
+            replace(made, name="adam", metrics={**made.metrics, "best_objective": 0.9}),
+            replace(made, metrics={**made.metrics, "best_objective": 0.8}),
+            replace(made, name="nadam", status="KILLED", metrics={}),
+        ],
+    }
+    monkeypatch.setattr(overview, "read_studies", lambda _, name, **__: of[name])
+    overview.show_experiments("sqlite:///nowhere", [*of], connections=None)
+    out = capsys.readouterr().out
+    assert out.startswith("\n2 experiments with 4 studies\n")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in out.splitlines() if line[:1] == "|"]
+    assert rows[0] == ["experiment", "studies", "state", "best by validation", "its mean"]
+    assert rows[2:] == [
+        ["one", "1", "finished", "sgd", "0.5000"],
+        ["two", "3", "2 finished, 1 stopped", "adam", "0.5000"],
+    ]
+    assert "study list EXPERIMENT" in out
+
+
+@pytest.mark.parametrize(("n", "height"), [(3, 24), (4, 24), (4, 60), (20, 60)])
+def test_a_table_above_an_answer_takes_at_most_half_of_the_terminal(monkeypatch, capsys, n, height):
+    point = "learning_rate=0.00050572 beta_1=0.63697 beta_2=0.99984 epsilon=0.0000001"
+    made = study("val_accuracy", test_accuracy=0.5)
+    made = replace(made, tags={"best": point, "progress": "1/1"})
+    monkeypatch.setattr(overview, "read_studies", lambda *_, **__: [replace(made, name=f"s{i}") for i in range(n)])
+    for module in (overview, text_table, paragraphs):
+        monkeypatch.setattr(module, "is_screen", lambda _: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", str(height))
+    overview.show_studies({("sqlite:///nowhere", "e")}, under={})
+    out = capsys.readouterr().out
+    table = out[: out.index("Next:")].strip().splitlines()[1:]
+    if n * 3 + 3 <= height // 2:
+        assert out.count("epsilon=0.0000001") == n
+        assert "trials" in out
+    else:
+        assert "epsilon" not in out
+        assert "1/1" not in out  # all trials of every study
+        assert len(table) <= n + 3
+        assert "best points" in out[out.index("Next:") :]
 
 
 @pytest.mark.parametrize(

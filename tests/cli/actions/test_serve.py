@@ -8,7 +8,6 @@ import sys
 import time
 import urllib.request
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,9 +139,50 @@ def test_options_that_do_not_fit_are_refused(capsys, arguments, told):
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("has_store", [False, True])
+def test_before_the_first_study_the_page_waits_and_a_misspelled_name_is_told(folder, compose_quick, has_store):
+    if has_store:
+        with opened(compose_quick, folder, "sgd") as tracker:
+            record_trial(tracker, 0, 0.5)
+            tracker.summarize(best=0)
+    else:
+        (folder / "mlruns").rename(folder / "later")
+    name = "digits-mpl" if has_store else "digits-mlp"
+    server = subprocess.Popen(
+        [*COMMAND, "compare", name, "--serve", "--port=0", "--no-browser"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        printed = [server.stdout.readline().decode() for _ in range(4)]
+        assert printed[0].startswith(f"{name}: no study yet; this waits for the first one.")
+        assert ("did you mean digits-mlp?" in printed[0]) == has_store
+        (address,) = re.findall(r"http://127\.0\.0\.1:\d+/", printed[2])
+        page = get(address)
+        assert "no study yet" in page
+        assert "Waiting for the first study" in page
+        assert json.loads(get(f"{address}version"))["kind"] == "running"
+        if not has_store:
+            assert [path.name for path in folder.iterdir()] == ["later"]  # who waits makes no store
+            (folder / "later").rename(folder / "mlruns")
+            with opened(compose_quick, folder, "adam") as tracker:
+                record_trial(tracker, 0, 0.75)
+                wait_for(lambda: "75.00\u00a0%" in get(address))
+        os.kill(server.pid, signal.SIGINT)
+        assert server.wait(20) == 0
+    finally:
+        server.kill()
+        server.stdout.close()
+        server.wait(20)
+
+
+def test_a_folder_that_does_not_exist_is_refused_before_anything_listens(folder, capsys):
+    assert main(["compare", "digits", "--serve", "--port", "0", "--folder", str(folder / "missing")]) == 2
+    assert "missing: expected a folder with mlruns/mlflow.db" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("of_search", "is_known"), [([], False), (["--optuna-url", "sqlite:///searches.db"], True)])
 def test_a_search_elsewhere_is_read_only_where_it_is_named(folder, monkeypatch, capsys, of_search, is_known):
-    monkeypatch.setattr(serve, "check_experiments", lambda *_: None)
     made = []
     monkeypatch.setattr(serve, "_make", lambda *_, searches, **__: made.append(searches) or MADE)
     monkeypatch.setattr(PageServer, "serve_forever", lambda *_, **__: None)
@@ -151,9 +191,3 @@ def test_a_search_elsewhere_is_read_only_where_it_is_named(folder, monkeypatch, 
     assert main(words) == 0
     assert len(made[0]) == is_known
     assert ("unless --optuna-url is given" in capsys.readouterr().out) != is_known
-
-
-def test_an_unknown_experiment_is_refused_before_anything_listens(folder, capsys):
-    assert main(["compare", "digits", "--serve", "--port", "0"]) == 2
-    assert "EXPERIMENT=digits: expected one of (none yet). See study list." in capsys.readouterr().err
-    assert [path.name for path in Path(folder).iterdir()] == ["mlruns"]

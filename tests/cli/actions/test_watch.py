@@ -50,7 +50,7 @@ def stores(monkeypatch):
                 raise now["study"]
             return [now["study"]]
 
-        monkeypatch.setattr(watch, "read_experiments", lambda *_, **__: {"e": "1"})
+        monkeypatch.setattr(watch, "known_experiments", lambda *_, **__: ["e"])
         monkeypatch.setattr(watch, "read_studies", read)
         monkeypatch.setattr(watch, "with_worker", lambda _: {"s": now["is_open"]})
         shown = []
@@ -132,4 +132,28 @@ def test_the_time_left_comes_from_changes_between_looks_not_from_the_first_ones(
     update(progress, study(n_ended=1), now=130.0)  # mostly the time of compiling
     assert "time left not known yet" in progress.time_text(130.0)
     update(progress, study(n_ended=2), now=132.0)
-    assert progress.time_text(132.0) == "32 s so far, about 16 s left"  # 2 trials and 6 confirmations
+    assert progress.time_text(132.0) == "32 s so far, at least 16 s left"  # 2 trials and 6 confirmations
+
+
+def test_a_terminal_waits_for_the_first_study_of_an_experiment(stores, monkeypatch, capsys):
+    place, shown = stores((study(), True), (study(n_ended=4, status="FINISHED"), False))
+    looks = iter([["f"], ["f"], ["f", "e"], ["f", "e"]])
+    monkeypatch.setattr(watch, "known_experiments", lambda *_, **__: next(looks))
+    watch.watch(place, ["e"], waits=True, idle_s=0.0, pause_s=0.0)
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "study watch: e: no study yet; this waits for the first one. Experiments with studies: f."
+    assert told[1].startswith("e/sgd: search 0 of 4 trials")
+    assert told[-1].startswith("e/sgd: finished")
+    assert shown == ["tables"]
+
+
+def test_a_study_is_shown_in_its_place_among_those_of_its_command():
+    planned = study(tags={**study().tags, "command_studies": "a,s,d"})
+    progress = progress_of(planned, now=100.0, now_s=0.0)
+    assert progress.named == "e/sgd (study 2 of 3)"
+    update(progress, replace(planned, tags={**planned.tags, "progress": "1/4"}), now=130.0)
+    update(progress, replace(planned, tags={**planned.tags, "progress": "2/4"}), now=132.0)
+    # As the command itself says: the untuned confirmations may still compile a program.
+    assert progress.time_text(132.0) == "32 s so far, at least 16 s left; at least 1 min 4 s with 1 more study"
+    again = progress_of(replace(planned, tags={**planned.tags, "opened_ms": "900000"}), now=100.0, now_s=901.0)
+    assert again.named == "e/sgd"  # continued

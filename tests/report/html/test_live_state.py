@@ -32,3 +32,19 @@ def test_a_study_whose_process_has_died_does_not_run(make_study):
     )
     found = live_state([running, running], n_abandoned=2)
     assert (found.kind, found.text) == ("ended", f"No study runs, 2 are abandoned: their process has died; {told}")
+
+
+def test_studies_that_are_still_to_come_are_counted(make_study):
+    done = make_study("adam", [0.8, 0.81])
+    running = replace(make_study("sgd", []), status="RUNNING", trials=())
+    found = live_state([done, running], n_to_come=2)
+    told = "6 trials and 2 confirmations so far"
+    assert (found.kind, found.text) == ("running", f"1 of 4 studies runs, 2 are still to come; {told}")
+    assert found.begun_text == "2 of 4 studies so far"
+    between = live_state([done], n_to_come=1)
+    assert (between.kind, between.text) == ("running", f"1 of 2 studies has ended, 1 is still to come; {told}")
+    assert live_state([done, running]).begun_text == ""
+
+
+def test_without_a_study_the_line_waits_for_the_first_one():
+    assert (live_state([]).kind, live_state([]).text) == ("running", "Waiting for the first study")

@@ -273,7 +273,7 @@ def test_three_workloads_are_ranked_and_two_are_said_to_be_few(planted):
     [
         (([0.8], [0.7]), "No significance test is possible with one confirmation seed."),
         (([0.8, 0.81], [0.7, 0.71]), "No significance test is possible with 2 confirmation seeds."),
-        (([0.8, 0.81, 0.82],), "There is nothing to compare it with."),
+        (([0.8, 0.81, 0.82],), "There is nothing to compare it with yet."),
     ],
 )
 def test_missing_differences_have_the_right_reason(make_study, make_experiment, tests, told):

@@ -121,3 +121,16 @@ def test_a_column_or_a_note_that_says_nothing_is_left_out(make_study, make_exper
     assert all(" to " in cell for cell in cells(table, "90 % interval"))
     assert "width is too small" in " ".join(table.notes)
     assert "A choice is good" not in " ".join(table.notes)
+
+
+def test_while_studies_run_no_column_comes_or_goes(make_study, make_experiment):
+    begun = replace(make_study("adam", []), trials=make_study("adam", []).trials[:1])
+    ended = make_study("adam", [0.8, 0.81, 0.82], untuned=[0.7, 0.71, 0.72])
+    titles = [
+        [title for title, _, _ in summary_table(compare(make_experiment(study)), link="{}", is_live=True).columns]
+        for study in (begun, ended)
+    ]
+    assert titles[0] == titles[1]
+    assert "training, s/trial" in titles[0]
+    kept = [title for title, _, _ in summary_table(compare(make_experiment(begun)), link="{}").columns]
+    assert set(kept) < set(titles[0])
