@@ -59,7 +59,8 @@ const studyPage = (() => {
   }
 
   function draw(element) {
-    if (element.dataset.drawn) return;
+    // A section may be opened before the data are unpacked; its figures are drawn then.
+    if (element.dataset.drawn || !specs[element.dataset.figure]) return;
     element.dataset.drawn = "yes";
     const { data, layout } = specs[element.dataset.figure];
     Plotly.newPlot(element, structuredClone(data), laidOut(layout, data), config)
