@@ -177,7 +177,8 @@ def test_on_paper_all_figures_are_light_and_narrow_and_all_but_numbers_is_unfold
     browser.ask("void dispatchEvent(new Event('beforeprint'))")
     assert browser.ask(folded) == 0
     assert browser.ask("document.querySelectorAll('.plot:not([data-drawn])').length") == 0
-    widths = "[...document.querySelectorAll('.plot')].map(p => [p.layout.width, p.closest('.pair, .folded')?.querySelectorAll('.plot').length > 1])"
+    half = "p.closest('.pair, .folded')?.querySelectorAll('.plot').length > 1"
+    widths = f"[...document.querySelectorAll('.plot')].map(p => [p.layout.width, {half}])"
     browser.wait(f"{widths}.every(([width, isHalf]) => width === (isHalf ? 340 : 696))")
     browser.wait("[...document.querySelectorAll('.folded .plot')].every(p => p.layout.height < 300)")
     assert browser.ask(
