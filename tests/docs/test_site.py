@@ -67,7 +67,7 @@ def test_the_search_finds_explanations_before_simulations():
 def test_pages_of_simulations_begin_with_their_summary_and_fold_the_rest(page):
     text = (DOCS / page).read_text("utf-8")
     seen = re.sub(r"<details.*?</details>", "", text, flags=re.S)
-    assert text.count("<details markdown=\"1\"><summary>") == text.count("</details>") >= 5
+    assert text.count('<details markdown="1"><summary>') == text.count("</details>") >= 5
     assert len(seen.split()) < 0.25 * len(text.split())
     assert re.search(r"^(## .*)$", text, re.M)[1] == "## The worst case of each kind of scores"
 

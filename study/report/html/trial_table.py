@@ -83,13 +83,12 @@ def trial_table(comparison: Comparison, *, link: str, most_rows: int = MOST_TRIA
         *map(label_of, names),
         *(["seconds of training"] if has_seconds else []),
     )
-    looks = [comparison.look[row.label] for row in shown]
     seconds = seconds_texts([row.seconds for row in shown])
     rows = tuple(
         TrialTableRow(
             label=row.label,
-            color=look.color,
-            marker=look.marker,
+            color=comparison.look[row.label].color,
+            marker=comparison.look[row.label].marker,
             number=row.number,
             link=link.format(row.run_id),
             cells=(
@@ -98,7 +97,7 @@ def trial_table(comparison: Comparison, *, link: str, most_rows: int = MOST_TRIA
                 *([spent] if has_seconds else []),
             ),
         )
-        for row, look, spent in zip(shown, looks, seconds, strict=True)
+        for row, spent in zip(shown, seconds, strict=True)
     )
     return TrialTable(
         note=_note(comparison, n_shown=len(shown), n=len(found)),
