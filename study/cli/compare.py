@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from study.cli.stores import DEFAULT_UI, add_store_options
+from study.cli.stores import DEFAULT_UI, add_search_option, add_store_options
 
 _PORT = 5001  # beside MLflow's pages
 _LAST_PORT = 65535
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=_port, metavar="PORT", help=f"of --serve (default: {_PORT}; 0: any free one)")
     parser.add_argument("--no-browser", action="store_true", help="of --serve: print the address, and open no browser")
     add_store_options(parser)
+    add_search_option(parser)
     return parser
 
 
@@ -69,8 +70,13 @@ def _port(text: str) -> int:
 def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Refuse options that need, or cannot be with, `--serve`; give the port its default."""
     if not options.serve:
-        if options.port is not None or options.no_browser:
-            parser.error(f"{'--no-browser' if options.port is None else '--port'}: expected together with --serve")
+        following = {
+            "--port": options.port,
+            "--no-browser": options.no_browser or None,
+            "--optuna-url": options.optuna_url,
+        }
+        if given := [name for name, value in following.items() if value is not None]:
+            parser.error(f"{given[0]}: expected together with --serve")
         return
     kept = {"--output": options.output, "--figures": options.figures, "--json": options.json or None}
     if given := [name for name, value in kept.items() if value is not None]:

@@ -53,7 +53,11 @@ def captured(log_path: Path) -> Iterator[TextIO]:
         before.flush()
         previous_fd = os.dup(2)
         undo.callback(os.close, previous_fd)
-        terminal: TextIO = getattr(before, _TERMINAL, None) or _cell() or undo.enter_context(_text(os.dup(2)))
+        terminal: TextIO = (
+            getattr(before, _TERMINAL, None)
+            or _cell()
+            or undo.enter_context(_text(os.dup(2), encoding=_encoding(before)))
+        )
         os.dup2(log_fd, 2)
         undo.callback(os.dup2, previous_fd, 2)
         # A stream on descriptor 2 itself, never closed: library handlers that hold it keep working after the capture.
@@ -213,9 +217,14 @@ def _handlers_moved(before: TextIO, stream: TextIO) -> Iterator[None]:
             handler.setStream(earlier)
 
 
-def _text(fd: int) -> TextIO:
+def _text(fd: int, *, encoding: str = "utf-8") -> TextIO:
     raw = io.BufferedWriter(_Output(fd, "w"))
-    return readable(io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True))
+    return readable(io.TextIOWrapper(raw, encoding=encoding, errors="backslashreplace", line_buffering=True))
+
+
+def _encoding(stream: TextIO) -> str:
+    """Return the encoding of a stream, which is that of the terminal; UTF-8 where it has none."""
+    return getattr(stream, "encoding", None) or "utf-8"
 
 
 def _handler(stream: TextIO) -> logging.Handler:

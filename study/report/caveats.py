@@ -115,7 +115,7 @@ def _left_out(experiment: ComparedExperiment) -> Iterator[Caution]:
     if experiment.left_out:
         text = (
             f"{', '.join(experiment.left_out)}: later studies have the same settings with changed data, code or "
-            "architecture. Only the later ones are compared; --force compares all."
+            "architecture, or only another name. Only the later ones are compared; --force compares all."
         )
         yield Caution(topic="Left out", text=text, serious=True)
 

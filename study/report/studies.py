@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -324,11 +324,18 @@ def _scored(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> tuple[RunReco
 
 
 def _entries(studies: Sequence[ComparedStudy]) -> tuple[Entry, ...]:
-    """Group the studies that differ only in their seeds."""
-    grouped: dict[tuple[tuple[str, str], ...], list[ComparedStudy]] = defaultdict(list)
-    for study in studies:
-        params = study.record.params.items()
-        grouped[tuple(sorted((key, value) for key, value in params if key not in _SEEDS))].append(study)
+    """Group the studies that differ only in their seeds.
+
+    Studies with the same seeds too, which only a forced comparison has, differ in data or code: the earlier ones are
+    an entry, and so are the later ones.
+    """
+    grouped: dict[tuple[object, ...], list[ComparedStudy]] = defaultdict(list)
+    seen: Counter[str] = Counter()
+    for study in sorted(studies, key=lambda study: study.record.opened):
+        params, settings = study.record.params.items(), study.record.settings_id
+        alike = tuple(sorted((key, value) for key, value in params if key not in _SEEDS))
+        grouped[alike, seen[settings]].append(study)
+        seen[settings] += 1
     groups = [sorted(group, key=lambda study: (study.seed, study.record.name)) for group in grouped.values()]
     optimizers = [group[0].record.optimizer for group in groups]
     entries = [

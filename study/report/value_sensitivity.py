@@ -89,7 +89,8 @@ def tolerance_of(scores: Floats, metric: ObjectiveMetric) -> float:
         metric: The study's objective.
     """
     best = float(np.max(metric.sign * scores[np.isfinite(scores)]))
-    return _TOLERANCE if metric.is_share else max(_TOLERANCE * abs(best), 1e-12)
+    # Losses may be of any size; a best of exactly zero is near equal ones alone.
+    return _TOLERANCE if metric.is_share else max(_TOLERANCE * abs(best), float(np.finfo(np.float64).tiny))
 
 
 def _sensitivity(entry: Entry, searched: Range, metric: ObjectiveMetric) -> ValueSensitivity | None:

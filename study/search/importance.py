@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 import optuna
+from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.importance import FanovaImportanceEvaluator
 
 from study.core.search_space import Range, Value
 from study.search.samplers import distribution, quiet
+
+Floats = NDArray[np.float64]
 
 # Fewer trees than Optuna's 64, which take seconds for each study. Importances agree to about 0.01.
 _N_TREES = 16
@@ -35,8 +38,8 @@ def importances(
         ranges: The searched ranges, by argument.
 
     Returns:
-        Shares from 0 to 1 that sum to 1, by argument. Empty with fewer than two arguments or 20 trials, or if all
-        scores are equal.
+        Shares from 0 to 1 that sum to 1, by argument, which do not depend on the unit of the scores. Empty with fewer
+        than two arguments or 20 trials, or if all scores are equal.
 
     Source:
         F. Hutter, H. Hoos and K. Leyton-Brown (2014), An efficient approach for assessing hyperparameter importance.
@@ -93,14 +96,27 @@ def _shares(
     of = {searched.coordinate: _distribution(searched) for searched in ranges.values()}
     with quiet():
         optuna_study = optuna.create_study()
-        for point, score in zip(points, scores, strict=True):
+        for point, score in zip(points, _in_own_unit(scores), strict=True):
             params = {searched.coordinate: _coordinate(point[a], searched) for a, searched in ranges.items()}
             optuna_study.add_trial(optuna.create_trial(params=params, distributions=of, value=float(score)))
-        found = FanovaImportanceEvaluator(n_trees=n_trees, seed=_SEED).evaluate(optuna_study)
+        try:
+            found = FanovaImportanceEvaluator(n_trees=n_trees, seed=_SEED).evaluate(optuna_study)
+        except (
+            RuntimeError
+        ):  # no tree of the forest has a variance, since few scores differ and all its samples miss them
+            return {}
     total = sum(found.values())
     if not math.isfinite(total) or total <= 0:
         return {}
     return {argument: float(found[searched.coordinate]) / total for argument, searched in ranges.items()}
+
+
+def _in_own_unit(scores: Sequence[float]) -> Floats:
+    """Return scores from 0 to 1, since trees do not split values whose variance is below 2e-16, as of small losses."""
+    found = np.asarray(scores, dtype=np.float64)
+    # Of halves, the span is finite even between the largest numbers.
+    span = float(found.max() / 2 - found.min() / 2)
+    return np.asarray((found / 2 - found.min() / 2) / span) if span > 0 else np.zeros_like(found)
 
 
 def _distribution(searched: Range) -> BaseDistribution:

@@ -29,7 +29,7 @@ class ExperimentNote:
     Attributes:
         headline: The answer in one short line of plain text.
         sentences: The sentences that qualify it, as plain text.
-        table: The rows of a table in Markdown, its head first; fewer are shown where they are too long.
+        table: The rows of a table in Markdown, its head first; fewer are shown where they are too long. Empty: none.
         below: Lines below the table, in Markdown.
         colors: Colors of the studies as `#rrggbb`, by id of the study's run.
         ranges: The vertical axes of charts that show differences, by the chart's id.
@@ -84,12 +84,12 @@ def write_note(
 
 def _text(note: ExperimentNote, links: str) -> str:
     """Return the description without its seal; of a table that is too long, the first rows."""
-    head, *rows = [f"| {' | '.join(map(_cell, row))} |" for row in note.table]
-    ruler = "|" + "---|" * len(note.table[0])
+    lines = [f"| {' | '.join(map(_cell, row))} |" for row in note.table]
+    head, rows = [*lines[:1], *("|" + "---|" * len(row) for row in note.table[:1])], lines[1:]
     n = len(rows)
     while True:
         left_out = [f"{len(rows) - n} more are on the comparison page."] if n < len(rows) else []
-        table = "\n".join([head, ruler, *rows[:n]])
+        table = "\n".join([*head, *rows[:n]])
         parts = [plain(note.headline), table, *left_out, *note.below, links, plain(" ".join(note.sentences))]
         text = "\n\n".join(part for part in parts if part)
         if len(text) + SEAL_LENGTH <= _LONGEST or n == 0:

@@ -116,6 +116,7 @@ print(result.command)
     assert again.stderr.count("2 trials, 2 of them already done") == 2
 
 
+@pytest.mark.full
 def test_half_of_the_work_is_done_by_commands_and_half_from_python(in_process, tmp_path):
     write(tmp_path)
     in_process(

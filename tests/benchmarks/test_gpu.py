@@ -111,14 +111,22 @@ def run(tmp_path, *arguments, **environment):
 
 
 @pytest.mark.slow
-@pytest.mark.long(reason="compiles every network of the benchmark, one after the other")
-def test_all_of_it_runs_in_miniature(tmp_path):
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["machine", "product", "fashion_mnist-mlp/fit", "auto/dense/vectorized", "fashion_mnist-mlp/1"],
+        pytest.param(NAMES, marks=[pytest.mark.full, pytest.mark.long(reason="compiles every network in turn")]),
+    ],
+    ids=len,
+)
+def test_it_runs_in_miniature(tmp_path, names):
     out = tmp_path / "new" / "gpu.jsonl"
-    ended = run(tmp_path, "--cpu", "--out", str(out), "--row-limit", "400", "--limit", "1500")
+    rows = ["--rows", ",".join(names)]
+    ended = run(tmp_path, "--cpu", "--out", str(out), "--row-limit", "400", "--limit", "1500", *rows)
     assert ended.returncode == 0, ended.stderr
     lines = lines_of(out)
     assert [json.loads(line) for line in ended.stdout.splitlines()] == lines
-    assert [line["row"] for line in lines] == NAMES
+    assert [line["row"] for line in lines] == names
     assert {(line["state"], line["device"]) for line in lines} == {("measured", "cpu")}
     found = {line["row"]: line for line in lines}
     assert found["machine"]["keras_s"] > 0 < found["product"]["auto_gflops"]

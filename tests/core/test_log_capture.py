@@ -50,6 +50,18 @@ logging.getLogger("library").warning("logged after")
     assert "to the person" not in log
 
 
+def test_the_stream_to_the_terminal_has_the_encoding_of_standard_error(tmp_path, monkeypatch):
+    script = """
+from study.core.terminal import can_show
+with captured(Path(sys.argv[1]) / "study.log") as terminal:
+    print("shown", can_show(terminal, "\\u2501"), "\\u2501", file=terminal)
+"""
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    assert run(script, tmp_path).stderr == "shown False \\u2501\n"
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+    assert run(script, tmp_path).stderr == "shown True \u2501\n"
+
+
 def test_an_exception_passes_through_and_its_traceback_reaches_the_terminal(tmp_path):
     script = """
 with captured(Path(sys.argv[1]) / "study.log"):

@@ -15,6 +15,21 @@ def topics(comparison):
     return {caution.topic: caution for caution in comparison.cautions}
 
 
+def test_studies_of_changed_data_are_entries_of_their_own_where_all_are_compared(make_study, make_experiment):
+    studies, digests = [], {}
+    for data, started in (("old", 1e9), ("new", 2e9)):
+        for seed in (0, 1):
+            made = make_study(f"sgd-{data}-{seed}", TESTS, params={"optimizer": "sgd", "study_seed": str(seed)})
+            tags = {**made.tags, "settings_id": f"sgd-{seed}"}
+            studies.append(replace(made, optimizer="sgd", tags=tags, started=started + seed))
+            digests[made.run_id] = data
+    found = make_experiment(*studies, digests=digests, force=True)
+    names = {entry.label: [study.record.name for study in entry.studies] for entry in found.entries}
+    assert names == {f"sgd-{data}-0": [f"sgd-{data}-0", f"sgd-{data}-1"] for data in ("new", "old")}
+    (of_new,) = make_experiment(*studies, digests=digests).entries
+    assert (of_new.label, len(of_new.studies)) == ("sgd", 2)
+
+
 def test_unequal_budgets_are_cut_to_the_common_one_and_said(make_study, make_experiment):
     short = make_study("adam", TESTS, trials=(0.5, 0.8, 0.6))
     long = make_study("sgd", TESTS, trials=(0.5, 0.8, 0.6, 0.4, 0.3))
@@ -263,3 +278,14 @@ def test_an_objective_that_is_not_finite_is_told(make_study, make_experiment, va
     (caution,) = (c for c in serious_cautions(make_experiment(plain, odd)) if c.topic == "Objective not finite")
     assert caution.text.startswith("odd: val_accuracy is not finite in 1 of ")
     assert "counts as the worst value" in caution.text
+
+
+def test_a_study_that_differs_from_a_later_one_in_its_name_alone_is_left_out_and_said(make_study, make_experiment):
+    made = make_study("first", TESTS)
+    tags = {**made.tags, "settings_id": "settings"}
+    studies = (replace(made, tags=tags), replace(make_study("second", TESTS), tags=tags, started=2e9))
+    told = topics(compare(make_experiment(*studies)))["Left out"].text
+    assert told.startswith(
+        "first: later studies have the same settings with changed data, code or architecture, or only"
+    )
+    assert "or only another name" in told

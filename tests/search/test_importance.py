@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from optuna.importance import FanovaImportanceEvaluator
 
 from study.core.search_space import Range
 from study.search.importance import importance_errors, importances
@@ -93,3 +94,24 @@ def test_too_few_trials_and_a_single_argument_have_no_errors():
     assert importance_errors(points, [0.5] * 20, RANGES) == {}
     assert importance_errors(points, scores, {"learning_rate": RANGES["learning_rate"]}) == {}
     assert importance_errors(points, scores, RANGES) != {}
+
+
+@pytest.mark.parametrize(
+    ("unit", "zero"), [(1e-12, 0.0), (1e-7, 0.0), (1e12, 0.0), (1e-300, 0.0), (1e306, 0.0), (1e-7, 1.0)]
+)
+def test_importances_do_not_depend_on_the_unit_of_the_scores(unit, zero):
+    points, scores = drawn(40, seed=3, noise=0.3)
+    moved = [zero + unit * score for score in scores]
+    assert importances(points, moved, RANGES) == pytest.approx(importances(points, scores, RANGES), abs=0.02)
+    errors = importance_errors(points, scores, RANGES)
+    assert importance_errors(points, moved, RANGES) == pytest.approx(errors, abs=0.06)
+
+
+def test_a_forest_without_variance_gives_no_importances(monkeypatch):
+    def refuse(*_, **__):
+        raise RuntimeError("Encountered zero total variance in all trees.")
+
+    monkeypatch.setattr(FanovaImportanceEvaluator, "evaluate", refuse)
+    points, scores = drawn(40, seed=3, noise=0.3)
+    assert importances(points, scores, RANGES) == {}
+    assert importance_errors(points, scores, RANGES) == {}

@@ -47,6 +47,13 @@ def test_a_description_begins_with_the_answer_and_has_a_table_and_links(opened):
     assert "comparison page and its figures" not in opened.note()  # none is kept yet
 
 
+def test_a_description_without_a_table_replaces_an_earlier_answer(opened):
+    opened.write()
+    opened.write(replace(CONTENT, headline="No answer.", table=()))
+    assert opened.note().split("\n\n")[:2] == ["No answer.", "Best first."]
+    assert "adam" not in opened.note()
+
+
 def test_results_that_a_study_lacks_are_written_with_the_description(opened):
     opened.write(replace(CONTENT, lacking={opened.run_id: ({"test": "0.9 ± 0.1"}, {"chosen_by": 0.8})}))
     data = opened.client.get_run(opened.run_id).data

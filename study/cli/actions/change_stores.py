@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from study.cli.actions.both_stores import BothStores, StudyInStores, held, refuse_open
+from study.cli.actions.describe import describe_without_answer
 from study.config.schema import Stores
 from study.core.errors import StudyError
 from study.core.names import name_fault
@@ -33,6 +34,9 @@ def delete_studies(stores: Stores, targets: Sequence[str]) -> list[StudyInStores
         delete_searches(both.stores, [study.search for study in studies if study.search is not None])
         for study in studies:
             delete_event_files(both.stores, study.experiment, study.name)
+    for experiment in {study.experiment for study in studies if study.record is not None}:
+        headline = "Studies were deleted since the last comparison."
+        describe_without_answer(stores.tracking_uri, experiment, headline=headline)
     return studies
 
 
@@ -61,6 +65,10 @@ def rename_studies(stores: Stores, target: str, name: str) -> None:
         for study in studies:
             new = (name, study.name) if target == study.experiment else (study.experiment, name)
             move_event_files(both.stores, (study.experiment, study.name), new)
+    if any(study.record is not None for study in studies):
+        experiment = name if target == studies[0].experiment else studies[0].experiment
+        headline = "Names were changed since the last comparison."
+        describe_without_answer(stores.tracking_uri, experiment, headline=headline)
 
 
 def find_targets(both: BothStores, targets: Sequence[str]) -> list[StudyInStores]:

@@ -56,9 +56,10 @@ def describe(
     labels = [entry.label for entry in experiment.entries]
     colors = dict(zip(labels, entry_colors([entry.optimizer for entry in experiment.entries]), strict=True))
     headline, colon, _ = found.sentences[0].partition(": ")
+    forced = " The studies are not comparable; --force was given." if experiment.differing else ""
     note = ExperimentNote(
         # MLflow shows the first line alone until a person opens the description.
-        headline=headline + ("." if colon else ""),
+        headline=headline + ("." if colon else "") + forced,
         sentences=found.sentences if colon else found.sentences[1:],
         table=[_head(experiment), *(_cells(row, experiment) for row in rows)],
         below=[
@@ -70,6 +71,35 @@ def describe(
         lacking=_lacking(experiment),
     )
     return write_note(tracking_uri, experiment.name, note, connections=connections)
+
+
+def describe_without_answer(
+    tracking_uri: str, name: str, *, headline: str, reasons: Sequence[str] = (), connections: Connections | None = None
+) -> bool:
+    """Write to MLflow's description of an experiment that there is no answer now, in place of an earlier one.
+
+    Args:
+        tracking_uri: Address of the store.
+        name: Name of the experiment.
+        headline: A short line that says so.
+        reasons: The reasons in sentences. Default: none.
+        connections: The command's connections. None (the default): open a new one.
+
+    Returns:
+        True if the description was written; False if a person wrote it, or there is no such experiment.
+
+    Raises:
+        StoreError: The store cannot be written.
+    """
+    note = ExperimentNote(
+        headline=headline,
+        sentences=reasons,
+        table=(),
+        below=[f"{_code(typed_command('compare', name))} writes the answer here, if there is one."],
+        colors={},
+        ranges={},
+    )
+    return write_note(tracking_uri, name, note, connections=connections)
 
 
 def _head(experiment: ComparedExperiment) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from study.cli.actions.describe import describe
+from study.cli.actions.describe import describe, describe_without_answer
 from study.cli.actions.overview import UnderTable, show_studies
 from study.cli.paragraphs import Paragraph
 from study.config.schema import StudyConfig
@@ -17,6 +17,7 @@ from study.report.caution import Caution
 from study.report.caveats import serious_cautions
 from study.report.closing_lines import ClosingLines, closing_lines
 from study.report.comparability import check_comparable
+from study.report.marked_text import plain
 from study.report.pairing import decide_outcome
 from study.report.studies import at_target, gather
 from study.report.summary_rows import summarize
@@ -99,6 +100,9 @@ def answer_of(
     """
     if sum(n_ended(record) for record in records) > _MOST_TRIALS:
         told = f"There are too many trials to read here: `{typed_command('compare', name)}` has the answer."
+        if describes:
+            headline = "There are too many trials to compare them at the end of a run."
+            describe_without_answer(uri, name, headline=headline, connections=connections)
         return UnderTable(paragraphs=(Paragraph(text=told),))
     closing, cautions = _compared(uri, name, connections or Connections(), describes=describes)
     return UnderTable(paragraphs=tuple(_paragraphs(closing, cautions)), is_open=closing.is_open)
@@ -108,7 +112,8 @@ def _paragraphs(closing: ClosingLines, cautions: Sequence[Caution]) -> list[Para
     """Return the answer, the sentences that belong to it, and the serious cautions, each with its topic."""
     answered = [Paragraph(text=closing.answer, look="answer")] if closing.answer else []
     belonging = [Paragraph(text=sentence) for sentence in closing.sentences]
-    serious = [Paragraph(text=f"{each.topic}: {each.text}", look="caution") for each in (*closing.cautions, *cautions)]
+    told = [plain(f"{each.topic}: {each.text}") for each in (*closing.cautions, *cautions)]
+    serious = [Paragraph(text=text, look="caution") for text in told]
     return [*answered, *belonging, *serious]
 
 
@@ -193,6 +198,9 @@ def _compared(uri: str, name: str, connections: Connections, *, describes: bool)
     gathered = gather(name, compared, digests=digests, read_histories=lambda *_: {}, force=bool(reasons))
     cautions = [*refused, *serious_cautions(gathered)]
     if reasons:
+        if describes:
+            headline = "No answer: the studies of this experiment are not comparable."
+            describe_without_answer(uri, name, headline=headline, reasons=reasons, connections=connections)
         return ClosingLines(), cautions
     outcome, rows = decide_outcome(gathered), summarize(gathered)
     found = answer(gathered, outcome, rows)

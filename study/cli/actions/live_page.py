@@ -19,6 +19,10 @@ _SHARE_OF_TIME = 0.2
 _LEAST_PAUSE_S = 1.0
 # A study whose process was killed changes no store: while one runs, the page is made at least this often.
 _MOST_AGE_S = 15.0
+# A making that takes longer, and several times longer than the last one, waits for a store that does not answer:
+# MLflow asks a server again for minutes.
+_PATIENCE_S, _TIMES = 15.0, 4.0
+_SILENT = "the stores have not answered for a while, and are still asked. This is how they were before."
 # The place of the version in the page.
 _MARK = 'data-version=""'
 
@@ -77,7 +81,9 @@ class LivePage:
         self._lock = threading.Lock()
         self._is_making = False
         self._earliest, self._latest = 0.0, time.monotonic() + _MOST_AGE_S
+        self._since = time.monotonic()
         self._page, self._made_of = self._made()
+        self._took = time.monotonic() - self._since
 
     def look(self) -> ServedPage:
         """Return the last version, and begin to make the next one if the stores have changed since.
@@ -91,9 +97,10 @@ class LivePage:
             is_old |= self._page.kind == "running" and now >= self._latest
             is_due = is_old and not self._is_making and now >= self._earliest
             if is_due:
-                self._is_making = True
+                self._is_making, self._since = True, now
                 threading.Thread(target=self._renew, name="page", daemon=True).start()
-            return self._page
+            is_silent = self._is_making and now - self._since > max(_PATIENCE_S, _TIMES * self._took)
+            return _with_fault(self._page, _SILENT) if is_silent and not self._page.fault else self._page
 
     def _renew(self) -> None:
         started = time.monotonic()
@@ -109,7 +116,7 @@ class LivePage:
         ended = time.monotonic()
         with self._lock:
             self._page, self._made_of, self._is_making = page, made_of, False
-            self._latest = ended + _MOST_AGE_S
+            self._latest, self._took = ended + _MOST_AGE_S, ended - started
             self._earliest = ended + max(_LEAST_PAUSE_S, (ended - started) * (1 / _SHARE_OF_TIME - 1))
 
     def _made(self) -> tuple[ServedPage, object]:

@@ -21,6 +21,7 @@ from study.cli.actions.read_comparison import check_experiments, make_page, read
 from study.cli.browser import open_browser
 from study.cli.stores import find_stores
 from study.core.database_address import sqlite_file
+from study.core.errors import StudyError
 from study.core.records import StudyRecord
 from study.report.across_workloads import across
 from study.report.html.live_state import LiveState, live_state
@@ -51,7 +52,8 @@ def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> i
     check_experiments(names, list(read_experiments(uri, connections=connections)))
     command = shlex.join(["study", "compare", *arguments])
     # Another store of MLflow may belong to another search than that of the folder.
-    searches = [partial(list_searches, stores)] if options.tracking_uri is None else []
+    knows_search = options.tracking_uri is None or options.optuna_url is not None
+    searches = [partial(list_searches, stores)] if knows_search else []
     make = partial(
         _make,
         uri,
@@ -66,6 +68,8 @@ def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> i
     with PageServer(page, port=options.port) as server:
         sys.stdout.write(f"{', '.join(names)}: {page.look().text}.\n\n")
         sys.stdout.write(f"Open the page:  {server.address}\nIt follows the studies. Ctrl-C ends it.\n")
+        if not knows_search:
+            sys.stdout.write("A study whose process has died is shown as running, unless --optuna-url is given.\n")
         sys.stdout.flush()
         if not options.no_browser:
             open_browser(server.address)
@@ -126,8 +130,17 @@ def _make(
     searches: Sequence[Searches],
     connections: Connections,
 ) -> MadePage:
-    """Read the experiments and make their page, of those that have a trial; without one, a page that waits."""
+    """Read the experiments and make their page, of those that have a trial; without one, a page that waits.
+
+    Raises:
+        StudyError: An experiment has no study any more, or its studies cannot be compared.
+    """
     records = {name: read_studies(uri, name, connections=connections) for name in names}
+    if lost := [name for name, found in records.items() if not found]:
+        raise StudyError(
+            f"EXPERIMENT={lost[0]}: its studies are no longer in the store, since they were deleted or renamed. This "
+            "is how they were before. See study list --all."
+        )
     begun = {name: found for name, found in records.items() if any(_has_begun(record) for record in found)}
     state = _state([record for found in records.values() for record in found], searches)
     made = time_text()

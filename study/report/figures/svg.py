@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import textwrap
+import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from matplotlib import style
+from matplotlib import rc_context, style
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, MultipleLocator
@@ -66,9 +68,19 @@ def _drawn(figure: Figure) -> str:
         canvas.supxlabel(textwrap.fill(figure.note, _NOTE_LETTERS), fontsize=_LEGEND_FONT, x=0.01, ha="left")
     axes.spines[["top", "right"]].set_visible(False)
     _legend(canvas, axes)
-    text = io.StringIO()
-    canvas.savefig(text, format="svg", metadata={"Date": None, "Title": figure.title})
-    return shown(text.getvalue())
+    return shown(_written(canvas, figure.title))
+
+
+def _written(canvas: Canvas, title: str) -> str:
+    """Return the document, its letters as outlines; as text for the viewer's fonts if ours lacks one of them."""
+    kinds: tuple[tuple[str, Literal["error", "ignore"]], ...] = (("path", "error"), ("none", "ignore"))
+    for kind, action in kinds:
+        text = io.StringIO()
+        with warnings.catch_warnings(), rc_context({"svg.fonttype": kind}), contextlib.suppress(UserWarning):
+            warnings.filterwarnings(action, message="Glyph .* missing from font", category=UserWarning)
+            canvas.savefig(text, format="svg", metadata={"Date": None, "Title": title})
+            break
+    return text.getvalue()
 
 
 def _legend(canvas: Canvas, axes: Any) -> None:

@@ -46,6 +46,12 @@ def _stores(config, experiment=EXPERIMENT):
     return sorted(read_known_studies(config.stores, experiment)), sorted(study.name for study in recorded)
 
 
+def _described(config, experiment=EXPERIMENT):
+    """First line of the description in MLflow."""
+    client = MlflowClient(config.stores.tracking_uri)
+    return client.get_experiment_by_name(experiment).tags["mlflow.note.content"].splitlines()[0]
+
+
 def _n_done(config):
     """Number of trials and confirmations that a study has when its command is given again."""
     with opened(config) as (search, tracker):
@@ -60,6 +66,7 @@ def test_a_study_is_deleted_in_both_stores_and_begins_anew(configs, here, tmp_pa
         "Deleted 1 study.",
     ]
     assert _stores(configs["other"]) == (["other"], ["other"])
+    assert _described(configs["other"]) == "Studies were deleted since the last comparison."
     assert _n_done(configs["adam"]) == (0, 0)
     assert _n_done(configs["other"]) == (4, 1)
 
@@ -121,6 +128,7 @@ def test_a_renamed_experiment_goes_on_under_its_new_name(configs, here, tmp_path
     assert (status, out.splitlines()[-1]) == (0, "Renamed digits-mlp to paper/1.")
     assert _stores(configs["adam"]) == ([], [])
     assert _stores(configs["adam"], "paper/1") == (["adam", "other"], ["adam", "other"])
+    assert _described(configs["adam"], "paper/1") == "Names were changed since the last comparison."
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,14 @@ from tests.report.conftest import no_histories, study_of
 def note(monkeypatch):
     """Describe an experiment of studies, and return what MLflow would get."""
 
-    def described(*studies, read_histories=lambda *_: {}):
+    def described(*studies, read_histories=lambda *_: {}, digests=None):
         kept = []
         monkeypatch.setattr(describe, "read_histories", lambda _, *given, **__: read_histories(*given))
         monkeypatch.setattr(describe, "write_note", lambda *given, **_: not kept.append(given[-1]))
-        digests = dict.fromkeys((study.run_id for study in studies), "digest")
-        experiment = gather("tiny-mlp", studies, digests=digests, read_histories=lambda *_: {})
+        known = digests or dict.fromkeys((study.run_id for study in studies), "digest")
+        experiment = gather(
+            "tiny-mlp", studies, digests=known, read_histories=lambda *_: {}, force=digests is not None
+        )
         rows = summarize(experiment)
         found = answer(experiment, decide_outcome(experiment), rows)
         assert describe.describe("sqlite:///nowhere", experiment, rows=rows, found=found)
@@ -54,6 +56,12 @@ def test_the_first_line_is_short_and_the_whole_answer_follows(note):
     assert len(found.headline) < 90
     assert found.sentences[0].startswith(found.headline[:-1])
     assert "study compare tiny-mlp" in found.below[0]
+
+
+def test_a_forced_comparison_is_said_in_the_first_line(note):
+    studies = [study_of("adam", CLOSE), study_of("sgd", CLOSE)]
+    found = note(*studies, digests={study.run_id: study.name for study in studies})
+    assert found.headline.endswith(". The studies are not comparable; --force was given.")
 
 
 def test_each_study_has_the_color_of_its_entry(note):

@@ -2,13 +2,18 @@
 
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from study.cli.actions import end_of_run, overview
-from study.cli.actions.end_of_run import answer_of, lost_results, n_ended, show_end, without_result
+from study.cli.actions.end_of_run import _paragraphs, answer_of, lost_results, n_ended, show_end, without_result
 from study.core.records import StudyRecord
+from study.report.caution import Caution
+from study.report.closing_lines import ClosingLines
 from study.run import run_study
+from study.tracking.connection import Connections
+from tests.report.conftest import study_of
 
 
 def record(*, n_trials=5, status="FINISHED", **counts):
@@ -47,6 +52,12 @@ def test_a_search_that_its_time_limit_cut_is_said():
     assert not without_result(record(status="RUNNING"))
 
 
+def test_cautions_have_plain_spaces_which_every_terminal_has():
+    caution = Caution(topic="Diverged confirmations", text="a rate of up to 100\u00a0%", serious=True)
+    (paragraph,) = _paragraphs(ClosingLines(), [caution])
+    assert paragraph.text == "Diverged confirmations: a rate of up to 100 %"
+
+
 def test_studies_that_diverged_and_differences_of_an_experiment_are_said(
     compose, tmp_path, empty_store, capsys, monkeypatch
 ):
@@ -77,6 +88,18 @@ def test_studies_that_diverged_and_differences_of_an_experiment_are_said(
     assert answer_of(kept.stores.tracking_uri, "e", []).paragraphs
 
 
+def test_an_earlier_answer_does_not_stay_where_studies_are_not_comparable(monkeypatch):
+    described, studies = [], [study_of(name, (0.8, 0.81, 0.82)) for name in ("adam", "sgd")]
+    digests = {studies[0].run_id: "of today", studies[1].run_id: "of yesterday"}
+    monkeypatch.setattr(end_of_run, "read_studies", lambda *_, **__: studies)
+    monkeypatch.setattr(end_of_run, "read_context", lambda *_, **__: SimpleNamespace(digests=digests))
+    monkeypatch.setattr(end_of_run, "describe_without_answer", lambda *_, **given: described.append(given))
+    answer_of("sqlite:///nowhere", "tiny-mlp", [], connections=Connections(), describes=True)
+    (given,) = described
+    assert given["headline"] == "No answer: the studies of this experiment are not comparable."
+    assert "different data digests: of today of adam; of yesterday of sgd" in given["reasons"][0]
+
+
 def test_trials_of_a_large_experiment_are_not_read(monkeypatch, capsys, compose):
     config = compose()
     params = {"objective.metric": "val_accuracy", "objective.direction": "auto"}
@@ -87,8 +110,11 @@ def test_trials_of_a_large_experiment_are_not_read(monkeypatch, capsys, compose)
         asked.append(trials)
         return [large]
 
+    described = []
     monkeypatch.setattr(end_of_run, "read_studies", read)
     monkeypatch.setattr(overview, "read_studies", read)
+    monkeypatch.setattr(end_of_run, "describe_without_answer", lambda *given, **_: described.append(given[1]))
     assert show_end([config]) is False
     assert set(asked) == {False}
+    assert described == [config.experiment_name]  # an earlier answer does not stay
     assert f"too many trials to read here: `study compare {config.experiment_name}`" in capsys.readouterr().out

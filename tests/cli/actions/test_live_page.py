@@ -140,6 +140,22 @@ def test_a_store_that_comes_back_as_it_was_ends_the_fault(store, page):
     assert (found.fault, found.version) == ("", first.version)
 
 
+def test_a_store_that_does_not_answer_is_said_until_it_does(store, monkeypatch):
+    go_on = threading.Event()
+    monkeypatch.setattr(live_page, "_LEAST_PAUSE_S", 0.0)
+    monkeypatch.setattr(live_page, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(live_page, "_TIMES", 0.0)
+    page = LivePage(lambda: (store.made and go_on.wait(10), store.make())[1], lambda: store.stamp)
+    first = page.look()
+    store.change("two")
+    page.look()
+    silent = page.look()
+    assert "have not answered" in silent.fault
+    assert (silent.version, silent.body) == (first.version, first.body)
+    go_on.set()
+    assert (look_again(page).text, page.look().fault) == ("two", "")
+
+
 def test_the_first_page_says_at_once_why_there_is_none(store):
     store.error = StoreError("it cannot be read")
     with pytest.raises(StoreError, match="it cannot be read"):

@@ -12,13 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 
 from study.cli import main
+from study.cli.actions import serve
+from study.cli.actions.live_page import MadePage
+from study.cli.actions.page_server import PageServer
 from study.cli.actions.serve import stamp_of
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.datasets import Dataset, Split
 from study.tracking.study_tracker import open_study
 
+MADE = MadePage(html='<html data-version="">', kind="running", text="The study runs")
 COMMAND = [sys.executable, "-c", "import sys; from study.cli import command_line; sys.exit(command_line())"]
 
 
@@ -78,6 +83,12 @@ def test_the_page_waits_follows_and_ends_and_the_stores_stay_as_they_are(folder,
             assert json.loads(get(f"{address}version"))["version"] in get(address)
             assert digests(folder) == before
             assert {path.name for path in folder.iterdir()} == {"mlruns"}
+            client = MlflowClient(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}")
+            client.delete_experiment(client.get_experiment_by_name("digits-mlp").experiment_id)
+            told = wait_for(lambda: json.loads(get(f"{address}version"))["fault"])
+            assert told.startswith("EXPERIMENT=digits-mlp: its studies are no longer in the store")
+            assert json.loads(get(f"{address}version"))["text"].startswith("The study has ended, with 2 trials")
+            assert "75.00\u00a0%" in get(address)
             os.kill(server.pid, signal.SIGINT)
             assert server.wait(20) == 0
             assert server.stdout.read() == b""  # of a study it would say that it writes finished results
@@ -114,6 +125,7 @@ def test_a_server_is_read_at_most_every_ten_seconds(monkeypatch):
     [
         (["--port", "5001"], "--port: expected together with --serve"),
         (["--no-browser"], "--no-browser: expected together with --serve"),
+        (["--optuna-url", "postgresql://db/optuna"], "--optuna-url: expected together with --serve"),
         (["--serve", "--json"], "--json: expected without --serve"),
         (["--serve", "--output", "a.html"], "--output: expected without --serve"),
         (["--serve", "--figures", "a"], "--figures: expected without --serve"),
@@ -126,6 +138,19 @@ def test_options_that_do_not_fit_are_refused(capsys, arguments, told):
         main(["compare", "digits-mlp", *arguments])
     assert ended.value.code == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("of_search", "is_known"), [([], False), (["--optuna-url", "sqlite:///searches.db"], True)])
+def test_a_search_elsewhere_is_read_only_where_it_is_named(folder, monkeypatch, capsys, of_search, is_known):
+    monkeypatch.setattr(serve, "check_experiments", lambda *_: None)
+    made = []
+    monkeypatch.setattr(serve, "_make", lambda *_, searches, **__: made.append(searches) or MADE)
+    monkeypatch.setattr(PageServer, "serve_forever", lambda *_, **__: None)
+    store = f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}"
+    words = ["compare", "e", "--serve", "--port=0", "--no-browser", "--tracking-uri", store, *of_search]
+    assert main(words) == 0
+    assert len(made[0]) == is_known
+    assert ("unless --optuna-url is given" in capsys.readouterr().out) != is_known
 
 
 def test_an_unknown_experiment_is_refused_before_anything_listens(folder, capsys):

@@ -1,5 +1,7 @@
 """Pictures do not depend on the settings of Matplotlib in the folder where a command starts."""
 
+import re
+
 import matplotlib
 import pytest
 from matplotlib.figure import Figure as Canvas
@@ -70,3 +72,12 @@ def test_the_legend_is_above_the_axes_and_leaves_them_their_height(n_entries, mo
     assert drawn.y0 >= axes.get_window_extent().y1
     assert drawn.x1 <= canvas.bbox.x1
     assert axes.get_window_extent().height > 0.6 * 400
+
+
+def test_letters_that_the_font_lacks_stay_text():
+    def drawn(label):
+        traces = [{**LINE, "name": name} for name in ("a", label)]
+        return to_svg(Figure(name="x", title="X", description="x", traces=traces, x={"title": "t"}, y={"title": "u"}))
+
+    assert re.search("<text[^>]*>\u6f22\u5b57</text>", drawn("\u6f22\u5b57"))
+    assert "<text" not in drawn("sgd")

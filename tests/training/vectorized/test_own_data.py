@@ -50,7 +50,9 @@ SIZES = {
     "no test split": [8, 32],
 }
 QUICK = ("search", "confirmations")
-NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SIZES]
+FULL = ("recurrent", "cut and evaluated", "one piece", "stored order")
+MARKS = {name: pytest.mark.full if name in FULL else pytest.mark.slow for name in SIZES if name not in QUICK}
+NAMES = [pytest.param(name, marks=MARKS.get(name, ())) for name in SIZES]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -117,7 +119,7 @@ def test_a_stream_is_read_once_if_it_fits(cases):
     assert "Use trainer=fit" in found["refusal"]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="the system does not tell anonymous memory")
 def test_four_gigabytes_on_disk_take_little_memory():
     program = Path(__file__).with_name("own_data_cases.py")

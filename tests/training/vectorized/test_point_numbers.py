@@ -22,6 +22,8 @@ SCHEDULES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((CON
 QUICKLY = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 NOT_COMPARED = ("seconds_train", "seconds_compile", "seconds_evaluate", "compiled_batch_size")
 QUICK = ("momentum of batch normalization", "smoothed digits", "warmup_cosine")
+# Others of the same kind run with these.
+FULL = ("recurrent", "attention", "activity", "weights of classes", "smoothed rows", "smoothed parity")
 # Arguments of Keras's layers of augmentation that are strengths, of those that keep shapes and targets.
 STRENGTHS = ("factor", "height_factor", "x_factor", "stddev")
 EXTRA = {"RandomBrightness": {"value_range": [0, 1]}, "RandomTranslation": {"width_factor": 0.1}}
@@ -115,6 +117,7 @@ def augment_cases():
 
 
 CASES = {name: case for cases in (model_cases, task_cases, schedule_cases, augment_cases) for name, case in cases()}
+MARKS = {name: pytest.mark.full if name in FULL else pytest.mark.slow for name in CASES if name not in QUICK}
 
 
 @pytest.fixture(scope="module")
@@ -124,9 +127,7 @@ def ask():
         yield cases.ask
 
 
-@pytest.mark.parametrize(
-    "case", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
-)
+@pytest.mark.parametrize("case", [pytest.param(name, marks=MARKS.get(name, ())) for name in CASES])
 def test_a_number_of_a_lane_gives_the_numbers_of_fit(ask, case):
     words, points, more = CASES[case]
     found = ask("numbers", words, points, {**more, "alone": case in QUICK})
