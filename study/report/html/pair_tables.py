@@ -83,13 +83,12 @@ def _difference_notes(comparison: Comparison) -> list[str]:
     outcome = comparison.outcome
     assert outcome.verdict is not None
     n = len(outcome.labels)
-    looks = " at several looks" if len(outcome.looks) > 1 else ""
+    looks = " and for the looks" if len(outcome.looks) > 1 else ""
     told = [f"p is that of a two-sided paired t test{', adjusted for the looks' if looks else ''}."]
     if n > 2:
         told = [
-            f"p is that of a two-sided paired t test, made larger because {n * (n - 1) // 2} pairs are tested{looks} "
-            f"(Holm's method); where {outcome.candidate} leads every other and that is smaller, the largest p of its "
-            "own tests."
+            f"p is that of a two-sided paired t test, adjusted by Holm for all {n * (n - 1) // 2} pairs{looks}; where "
+            f"{outcome.candidate} leads every other and that is smaller, the largest p of its own tests."
         ]
     if any(each.low_holm == 0 < each.high_holm or each.high_holm == 0 for each in outcome.verdict.differences):
         told.append("An end above or below 0: the sign is significant, and the tests say no more.")

@@ -25,7 +25,7 @@ def test_the_note_says_which_p_is_shown(make_study, make_experiment):
     rng = np.random.default_rng(0)
     studies = [make_study(name, 0.8 + 0.01 * rng.standard_normal(5)) for name in ("adam", "momentum", "sgd")]
     three = " ".join(differences_table(compare(make_experiment(*studies))).notes)
-    assert "made larger because 3 pairs are tested (Holm's method); where " in three
+    assert "adjusted by Holm for all 3 pairs; where " in three
     assert "Holm" not in " ".join(differences_table(compare(make_experiment(*studies[:2]))).notes)
 
 
