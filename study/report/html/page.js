@@ -8,10 +8,10 @@ const studyPage = (() => {
   };
   const [SHEET, HALF_SHEET] = [696, 340]; // pixels of paper, for A4 and Letter
   const MOST_NAMES = 5; // of a legend inside the figure
-  const [AROUND_ROWS, ROW, NARROW_ROW, MANY_ROWS] = [75, 26, 18, 10]; // pixels on paper, and rows from which they are narrow
+  const [AROUND_ROWS, ROW, NOTED_ROW, NARROW_ROW, MANY_ROWS] = [70, 26, 21, 18, 10]; // pixels on paper, and a number of rows
   const [FONT, FONT_ON_PAPER] = [13, 10];
   const [NOTE, NOTE_ON_PAPER] = [11, 7];
-  const TITLE_LETTERS = 24; // of a line below an axis on a phone
+  const TITLE_LETTERS = 20; // of a line below an axis on a phone
   const config = { displayModeBar: false, responsive: true };
   const isPhone = matchMedia("(max-width: 40rem)").matches;
   let specs = {};
@@ -150,7 +150,9 @@ const studyPage = (() => {
     const { layout } = specs[element.dataset.figure];
     const more = Math.max(0, (element._fullLayout.legend?._height ?? 0) - 60);
     const names = layout.yaxis.title ? [] : layout.yaxis.tickvals ?? [];
-    const onPaper = names.length ? AROUND_ROWS + (names.length > MANY_ROWS ? NARROW_ROW : ROW) * names.length
+    const isNoted = layout.annotations?.some((note) => note.yanchor !== "middle");
+    const row = names.length <= MANY_ROWS ? ROW : isNoted ? NOTED_ROW : NARROW_ROW;
+    const onPaper = names.length ? AROUND_ROWS + row * names.length
       : layout.height * (isHalf(element) ? 0.5 : 0.6);
     const height = (isOnPaper ? onPaper : layout.height) + more;
     return element.layout.height !== height && Plotly.relayout(element, { height });

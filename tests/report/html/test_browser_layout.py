@@ -20,7 +20,7 @@ OVERLAPS = """[...document.querySelectorAll('.plot[data-drawn]')].filter(plot =>
 PAIR = "document.querySelector('#training-curves .pair')"
 DRAWN = "[...document.querySelectorAll('.plot')].filter(p => p.dataset.drawn).every(p => p._fullLayout)"
 # Sections in print whose first figure is on another page than the heading, as far as rules of style tell.
-KEPT = """['h2', 'h3', 'h2+p', 'caption'].filter(name => [...document.querySelectorAll('section ' + name)].some(
+KEPT = """['h2', 'h3', 'h2+p', 'caption', '.above'].filter(name => [...document.querySelectorAll('section ' + name)].some(
   each => getComputedStyle(each).breakAfter !== 'avoid'))"""
 
 
@@ -53,6 +53,8 @@ def test_on_a_phone_tables_scroll_in_their_box_and_no_legend_covers_data(browser
     assert browser.ask("document.documentElement.scrollWidth") <= 375
     assert browser.ask("document.querySelector('#summary .scroll').scrollWidth") > 375
     assert browser.ask("[...document.querySelectorAll('table')].every(t => t.closest('.scroll'))")
+    captions = "[...document.querySelectorAll('caption span')].filter(each => each.getClientRects().length)"
+    assert browser.ask(f"Math.max(...{captions}.map(each => each.getBoundingClientRect().right))") <= 375
     assert browser.ask(OVERLAPS) == []
 
 
