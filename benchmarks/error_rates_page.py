@@ -31,12 +31,16 @@ from benchmarks.error_rates import (
     rates_of,
     standard_error,
 )
+from benchmarks.tables import folded
 
 PAGE = Path(__file__).parents[1] / "docs" / "error_rates.md"
 _HEAD = """# Error rates of the verdict
 
 `python -m benchmarks.error_rates_page` writes this page: {n} simulated comparisons in each of {n_cells} cases.
-[Decision 30](decisions/0030-few-seeds-invent-nothing.md) has the rules.
+[Decision 30](decisions/0030-few-seeds-invent-nothing.md) has the rules. The words of the tables are explained
+[below](#words-of-the-tables).
+"""
+_WORDS = """## Words of the tables
 
 - *false difference*: the candidate is called different from an optimizer of equal expected score, or in the wrong
   direction. At most 5 % by design, whichever way the candidate was chosen.
@@ -72,8 +76,9 @@ def document(
         n_repetitions: Simulated comparisons a cell.
         powers: How often the right winner is named, by seeds and optimizers: by the verdict, and by Holm alone.
     """
-    parts = [_HEAD.format(n=n_repetitions, n_cells=len(found)), _summary(found, n_repetitions), _power(powers)]
-    parts += [_table(kind, found, n_repetitions) for kind in SCORES]
+    parts = [_HEAD.format(n=n_repetitions, n_cells=len(found)), _summary(found, n_repetitions), _WORDS, _power(powers)]
+    parts += ["## All cases\n"]
+    parts += [folded(f"{kind.capitalize()} scores", _table(kind, found, n_repetitions)) for kind in SCORES]
     return "\n".join(parts)
 
 
@@ -121,8 +126,6 @@ def _power(powers: Mapping[tuple[int, int], tuple[float, float]]) -> str:
 def _table(kind: str, found: Mapping[Cell, Rates], n: int) -> str:
     correlations = ", ".join(f"{each:g}" for each in CORRELATIONS)
     lines = [
-        f"## {kind.capitalize()} scores",
-        "",
         f"Rates in percent, at a correlation of {correlations}.",
         "",
         "| studies | seeds | optimizers | false differences | false winners | all intervals | mean | over studies |",

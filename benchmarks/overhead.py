@@ -150,8 +150,8 @@ def report(name: str, measured: dict[str, Any]) -> None:
     print(f"  not training: {100 * (1 - seconds['training'] / total):.2f} % of the wall time without start-up")
     early = min(10, last)
     growth = 100 * (memory[last] / memory[early] - 1)
-    mib = f"{memory[early]:.0f} MiB, after trial {last}: {memory[last]:.0f} ({growth:+.1f} %)"
-    print(f"  memory after trial {early}: {mib}")
+    later = f", after trial {last}: {memory[last]:.0f} ({growth:+.1f} %)" if last > early else ""
+    print(f"  memory after trial {early}: {memory[early]:.0f} MiB{later}")
 
 
 def main() -> None:

@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "pictures" / "page.webp"
 # Beginnings of the headings at which the picture stops, after the top of the page.
 STOPS = ("Summary", "Tuning curves", "Training curves", "Paired differences")
-# Size of the window and of the picture, in pixels.
-_WINDOW, _PICTURE = (1200, 780), (840, 546)
+# Size of the window, and so of the picture, in pixels. It is shown as large, so that its text can be read.
+_WINDOW = (900, 700)
 _HOLD_MS, _FIRST_MS, _MOVE_MS, _FRAMES = 2400, 3600, 60, 7
 _ABOVE = 24  # pixels above a heading
 # Writes the places of the headings and the height of the page into an attribute.
@@ -96,9 +96,7 @@ def beginning(sheet: Image.Image, places: dict[str, object]) -> Image.Image:
     """Return the page down to its second section."""
     tops = sorted(top for _, top in places["tops"])
     end = round(tops[1]) - 2 * _ABOVE if len(tops) > 1 else round(places["height"])
-    cut = sheet.crop((0, 0, _WINDOW[0], end))
-    size = (_WINDOW[0] * 3 // 4, end * 3 // 4)
-    return cut.resize(size, Image.Resampling.LANCZOS)
+    return sheet.crop((0, 0, _WINDOW[0], end))
 
 
 def stops_of(places: dict[str, object]) -> list[int]:
@@ -112,10 +110,9 @@ def frames_of(sheet: Image.Image, stops: list[int]) -> tuple[list[Image.Image], 
     """Return the frames of the picture and the time of each, in milliseconds: a stop, a movement, a stop."""
 
     def frame(top: float) -> Image.Image:
-        window = sheet.crop((0, round(top), _WINDOW[0], round(top) + _WINDOW[1]))
-        picture = window.resize(_PICTURE, Image.Resampling.LANCZOS)
+        picture = sheet.crop((0, round(top), _WINDOW[0], round(top) + _WINDOW[1]))
         # A page is white, and so are most places where the picture is shown.
-        ImageDraw.Draw(picture).rectangle((0, 0, _PICTURE[0] - 1, _PICTURE[1] - 1), outline="#d0d7de")
+        ImageDraw.Draw(picture).rectangle((0, 0, _WINDOW[0] - 1, _WINDOW[1] - 1), outline="#d0d7de")
         return picture
 
     frames, durations = [], []

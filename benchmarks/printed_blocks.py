@@ -5,7 +5,7 @@
 The default pages are README.md and docs/tutorial.md. An HTML comment before a fenced block says what the block is:
 
     <!-- file: NAME -->  the content of a file
-    <!-- run -->         commands of a shell, which run in an empty folder and in a terminal of 100 columns
+    <!-- run -->         commands of a shell, which run in an empty folder and in a terminal of 80 columns
     <!-- prints -->      the end of what they print, from the block's first line on
 
 A number in that first line may be another one. `make TARGET` runs the commands of the target.
@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "docs" / "tutorial.md")
 # The width for which commands format what they print. The terminal is wider, so it breaks no line at its edge;
 # sentences are broken here, between words.
-COLUMNS = 100
+COLUMNS = 80
 _TERMINAL, _LINES, _MOST_LINES = 2000, 50, 2000
 _BLOCK = re.compile(r"^<!-- (file|run|prints)(?:: (\S+))? -->\n```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -28,6 +28,7 @@ from benchmarks.sequential import (
     sequential_rates,
 )
 from benchmarks.sequential_prices import PriceHits, leader_price_hits, price_hits
+from benchmarks.tables import folded
 
 PAGE = Path(__file__).parents[1] / "docs" / "sequential_rates.md"
 PriceCase = tuple[float, int, int, float | None]
@@ -44,7 +45,10 @@ _FEWEST_OPEN = 50
 _HEAD = """# Error rates, seeds and prices of sequential confirmation
 
 `python -m benchmarks.sequential_page` writes this page: {n} simulated comparisons in each of {n_cells} cases.
-`study/statistics/looks.py`, `look_claims.py` and `price.py` have the rules.
+`study/statistics/looks.py`, `look_claims.py` and `price.py` have the rules. The words of the tables are explained
+[below](#words-of-the-tables).
+"""
+_WORDS = """## Words of the tables
 
 Plans: *sequential 40*, looks at 5, 10, 20 and 40 seeds that spend 0.5, 1, 1.5 and 2 %; *fixed 10* and *fixed 40*, one
 look that spends 5 %.
@@ -84,8 +88,8 @@ def document(
         n_repetitions: Simulated comparisons a cell.
     """
     parts = [_HEAD.format(n=n_repetitions, n_cells=len(found)), _worst(found, n_repetitions)]
-    parts += [_power(found), _hidden(found, n_repetitions), _prices(prices), _leaders(leaders), _why()]
-    parts += [_table(kind, found, n_repetitions) for kind in SCORES]
+    parts += [_WORDS, _power(found), _hidden(found, n_repetitions), _prices(prices), _leaders(leaders), _why()]
+    parts += ["## All cases\n", *(folded(f"Scores: {kind}", _table(kind, found, n_repetitions)) for kind in SCORES)]
     return "\n".join(parts)
 
 
@@ -173,15 +177,17 @@ def _prices(prices: Mapping[PriceCase, PriceHits]) -> str:
         "open end counted as the horizon. *More*: the typical price is “more than the horizon”; *not decided*: so it",
         "was. In percent.",
         "",
+    ]
+    rows = [
         "| margin | seen | horizon | true difference | hits | open | factor | more | not decided |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for (ahead, n_seen, horizon, margin), hits in prices.items():
         start = f"| {'none' if margin is None else f'{margin:g} SD'} | {n_seen} | {horizon} | {ahead:g} SD |"
         cells = _hit_cells(hits)
-        lines.append(f"{start} {' | '.join(cells)} |")
+        rows.append(f"{start} {' | '.join(cells)} |")
     lines += [
-        "",
+        folded(f"The {len(prices)} cases of one pair", "\n".join([*rows, ""])),
         "A dash: fewer than 50 of the simulated pairs were open. After ten seeds, a difference of half an SD has a",
         "standard error of a third of an SD: it may as well be 0.1, which needs hundreds of seeds. Without a margin,",
         "such a range has no upper end. With one it has, since the pair is then equal.",
@@ -194,13 +200,15 @@ def _leaders(leaders: Mapping[LeaderCase, PriceHits]) -> str:
         "Of several contenders, one ahead of equal others, the price of the leader and its closest rival after ten",
         "seeds, horizon 40. It counts one pair, by the rule for the best of all.",
         "",
+    ]
+    rows = [
         "| contenders | ahead | margin | hits | open | factor | more | not decided |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for (n, ahead, margin), hits in leaders.items():
         start = f"| {n} | {ahead:g} SD | {'none' if margin is None else f'{margin:g} SD'} |"
-        lines.append(f"{start} {' | '.join(_hit_cells(hits))} |")
-    return "\n".join([*lines, ""])
+        rows.append(f"{start} {' | '.join(_hit_cells(hits))} |")
+    return "\n".join([*lines, folded(f"The {len(leaders)} cases of a leader", "\n".join([*rows, ""]))])
 
 
 def _hit_cells(hits: PriceHits) -> list[str]:
@@ -233,8 +241,6 @@ a half, the best of eight at half an SD is found in 27 % by 40 seeds, at a quart
 
 def _table(kind: str, found: Mapping[SequentialCell, SequentialRates], n: int) -> str:
     lines = [
-        f"## Scores: {kind}",
-        "",
         f"In percent, for {', '.join(PLANS)}; seeds are those of sequential 40.",
         "",
         "| contenders | truth | margin | false claim | false equality | best found | settled | seeds |",

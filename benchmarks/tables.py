@@ -115,3 +115,13 @@ def markdown(headers: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 def _short(value: float) -> str:
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def folded(title: str, content: str) -> str:
+    """Return Markdown that a reader opens, on a code host and on the site.
+
+    Args:
+        title: Its title, which is always seen.
+        content: The Markdown inside.
+    """
+    return f'<details markdown="1"><summary>{title}</summary>\n\n{content}\n</details>\n'

@@ -12,7 +12,7 @@ _ITEM = re.compile(r"^(?:[-*]|\d+\.) ")
 _MARKED = re.compile(r"^<!-- (file|run|prints|python)(?:: ([^>]*?))? -->\n```(\w*)$", re.MULTILINE)
 _START = re.compile(r"^\*\*Start here:\*\* (.*)$", re.MULTILINE)
 _CARDS = {
-    "tutorial": "From a table of your own to an answer, in ten minutes.",
+    "an answer in ten minutes": "From a table of your own to a page that says which optimizer is best for it.",
     "your own model": "Compare optimizers on a Keras model of yours, from the command line or from Python.",
     "gallery": "Published comparisons, run again, with a verdict on each claim.",
     "the page": "What a comparison shows: the answer, the table, the curves.",

@@ -22,7 +22,10 @@ from benchmarks.site.outside_files import moved_links, outside_links, outside_pa
 ROOT = Path(__file__).parents[2]
 ASSETS = Path(__file__).with_name("assets")
 # Factors on the rank of pages in the search, by page or folder.
-_WEIGHTS = {"tutorial.md": 3, "everyday.md": 3, "commands.md": 3, "configs": 2, "gallery": 0.5, "decisions": 0.5}
+_WEIGHTS = {
+    **{"tutorial.md": 3, "everyday.md": 3, "commands.md": 3, "words.md": 4, "how_sure.md": 3, "protocol.md": 2},
+    **{"configs": 2, "gallery": 0.5, "decisions": 0.5, "error_rates.md": 0.2, "sequential_rates.md": 0.2},
+}
 # Folders whose pages come after the listed ones in their part of the navigation, in the order of their names.
 _ADDED = {"Decisions": "decisions", "Gallery": "gallery"}
 

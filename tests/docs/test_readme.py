@@ -59,7 +59,7 @@ def test_make_demo_stands_for_the_commands_of_the_makefile():
 def test_a_terminal_shows_the_end_of_what_was_rewritten(tmp_path):
     status, output = in_terminal("printf 'one\\rtwo\\n'; test -t 1; echo $COLUMNS; seq 200", tmp_path)
     assert status == 0
-    assert output.splitlines()[:3] == ["two", "100", "1"]
+    assert output.splitlines()[:3] == ["two", "80", "1"]
     assert output.splitlines()[-1] == "200"
     assert in_terminal("echo before; false; echo after", tmp_path) == (1, "before\n")
 
@@ -68,7 +68,7 @@ def test_printed_lines_begin_where_the_block_begins_and_sentences_are_broken_bet
     output = "other\nfound 17 of 20\n" + "word " * 30 + "\n" + "a  |  table  " * 12 + "\n"
     first, *sentence, row = printed_from(output, "found 3 of 4\nold\n").splitlines()
     assert first == "found 17 of 20"
-    assert [len(line) <= 100 for line in sentence] == [True, True]
+    assert [len(line) <= 80 for line in sentence] == [True, True]
     assert len(row) > 100
     with pytest.raises(ValueError, match="expected a line as 'lost 3'"):
         printed_from(output, "lost 3\n")

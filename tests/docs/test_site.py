@@ -6,6 +6,7 @@ import yaml
 
 from benchmarks.site.check import page_faults, style_faults
 from benchmarks.site.code_host_markdown import _CARDS, for_site, with_cards
+from benchmarks.site.hooks import _WEIGHTS
 from benchmarks.site.layers import layers_of
 from benchmarks.site.notebook_page import notebook_page
 from benchmarks.site.outside_files import moved_links, outside_links, outside_pages
@@ -30,7 +31,45 @@ def listed(entries):
     return found
 
 
-NAV = listed(yaml.load((ROOT / "mkdocs.yml").read_text("utf-8"), Loader)["nav"])
+PARTS = yaml.load((ROOT / "mkdocs.yml").read_text("utf-8"), Loader)["nav"]
+NAV = listed(PARTS)
+
+
+def titled(entries):
+    """Return the titles that a navigation gives to pages, by page."""
+    found = {}
+    for entry in entries:
+        if isinstance(entry, dict):
+            for title, value in entry.items():
+                found |= titled(value) if isinstance(value, list) else {value: title}
+    return found
+
+
+def heading(page):
+    return (DOCS / page).read_text("utf-8").partition("\n")[0].removeprefix("# ")
+
+
+def test_a_page_has_the_same_name_in_the_navigation_on_its_card_and_above_its_text():
+    assert {page: title for page, title in titled(PARTS).items() if title != heading(page)} == {}
+    start = re.search(r"^\*\*Start here:\*\* (.*)$", (ROOT / "README.md").read_text("utf-8"), re.M)[1]
+    cards = re.findall(r"\[([^]]+)\]\(docs/(\w+\.md)\)", start)
+    assert len(cards) == 2
+    assert {page: name for name, page in cards if name != heading(page)[0].lower() + heading(page)[1:]} == {}
+
+
+def test_the_search_finds_explanations_before_simulations():
+    explained = [_WEIGHTS[page] for page in ("words.md", "how_sure.md", "protocol.md")]
+    assert min(explained) > 1 > max(_WEIGHTS[page] for page in ("error_rates.md", "sequential_rates.md"))
+    assert {page for page in _WEIGHTS if page.endswith(".md")} <= {path.name for path in DOCS.glob("*.md")}
+
+
+@pytest.mark.parametrize("page", ["error_rates.md", "sequential_rates.md"])
+def test_pages_of_simulations_begin_with_their_summary_and_fold_the_rest(page):
+    text = (DOCS / page).read_text("utf-8")
+    seen = re.sub(r"<details.*?</details>", "", text, flags=re.S)
+    assert text.count('<details markdown="1"><summary>') == text.count("</details>") >= 5
+    assert len(seen.split()) < 0.25 * len(text.split())
+    assert re.search(r"^(## .*)$", text, re.M)[1] == "## The worst case of each kind of scores"
 
 
 def test_every_page_is_in_the_navigation_once():
@@ -54,7 +93,7 @@ def test_the_links_by_which_readme_begins_are_cards_in_the_site():
     text = (ROOT / "README.md").read_text("utf-8")
     begin = with_cards(text).partition('<div class="grid cards" markdown="1">')[2].partition("</div>")[0]
     assert re.findall(r"\*\*\[(.*?)\]\((.*?)\)\*\*\n\n    (.+)", begin) == [
-        ("Tutorial", "docs/tutorial.md", _CARDS["tutorial"]),
+        ("An answer in ten minutes", "docs/tutorial.md", _CARDS["an answer in ten minutes"]),
         ("Your own model", "docs/own_model.md", _CARDS["your own model"]),
         ("Gallery", "docs/gallery/README.md", _CARDS["gallery"]),
         ("The page", "#the-page", _CARDS["the page"]),

@@ -8,9 +8,10 @@ from typing import Any, Literal
 import numpy as np
 
 from study.report.curve_data import LEAST_SECONDS, BestOfTrials, TimesToTarget, TrainingQuartiles, longest_seconds
-from study.report.figures.figure import Figure, apart, band, count_axis, line, note
+from study.report.figures.figure import Figure, apart, band, count_axis, line
 from study.report.figures.scales import frame, is_better_as_log, is_better_as_logit, log_axis, logit_axis
 from study.report.figures.style import Style
+from study.report.marked_text import joined
 from study.report.objective_metric import ObjectiveMetric
 
 _BANDS_AT_ONCE = 3
@@ -51,7 +52,7 @@ def tuning_figure(
         hover = f"best of %{{x:.0f}} trials<br>{metric.spoken} %{{y:{metric.hover_format}}}"
         lines.append(line(n, _finite(curve.median.value), name=label, style=look[label], hover=hover))
     most = max(curve.median.n.size for curve in curves.values())
-    axis, notes = _tuning_axis(lines, metric)
+    axis, beyond = _tuning_axis(lines, metric)
     framed = None if axis.get("type") == "log" else axis.get("range")
     return Figure(
         name="tuning",
@@ -60,25 +61,21 @@ def tuning_figure(
         traces=[*bands, *apart(lines)],
         x={**count_axis("random trials", most=most), "range": [1 - 0.02 * most, most + 0.02 * most]},
         y=axis,
-        extra={"annotations": [*(notes or {}).get("annotations", ()), *_ties(lines, metric, framed)]},
+        note=" ".join([*([beyond] if beyond else []), *_ties(lines, framed)]),
     )
 
 
-def _tuning_axis(
-    lines: Sequence[Mapping[str, Any]], metric: ObjectiveMetric
-) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Return the axis on which the best results differ visibly, and notes on lines outside of it."""
+def _tuning_axis(lines: Sequence[Mapping[str, Any]], metric: ObjectiveMetric) -> tuple[dict[str, Any], str]:
+    """Return the axis on which the best results differ visibly, and a sentence on lines outside of it."""
     drawn = np.concatenate([np.asarray(each["y"], dtype=np.float64) for each in lines])
     if is_better_as_log(drawn, metric):
-        return _value_axis(metric) | log_axis(drawn, pad=0.05), None
-    framed, notes = _framed(lines, metric, skipped=0.25)  # the first trials of a wide search are far away
-    return _value_axis(metric) | {"range": framed}, notes
+        return _value_axis(metric) | log_axis(drawn, pad=0.05), ""
+    framed, beyond = _framed(lines, metric, skipped=0.25)  # the first trials of a wide search are far away
+    return _value_axis(metric) | {"range": framed}, beyond
 
 
-def _ties(
-    lines: Sequence[Mapping[str, Any]], metric: ObjectiveMetric, framed: Sequence[float] | None
-) -> list[dict[str, Any]]:
-    """Return notes at the ends of lines that end at one place, with the names of all of them."""
+def _ties(lines: Sequence[Mapping[str, Any]], framed: Sequence[float] | None) -> list[str]:
+    """Return a sentence for each place at which several lines end, with the names of all of them."""
     if framed is None:
         return []
     ends: dict[tuple[float, str], list[str]] = {}
@@ -86,12 +83,7 @@ def _ties(
         x, y = float(each["x"][-1]), float(each["y"][-1])
         if framed[0] <= y <= framed[1]:
             ends.setdefault((x, f"{y:.9g}"), []).append(str(each["name"]))
-    is_gain = metric.direction == "maximize"
-    return [
-        note(" = ".join(names[:_MOST_NOTED]), x=x, y=float(y), right=True, above=is_gain)
-        for (x, y), names in ends.items()
-        if len(names) > 1
-    ]
+    return [f"At the same place end {joined(names)}." for names in ends.values() if len(names) > 1]
 
 
 def _band_and_limit(curve: BestOfTrials, metric: ObjectiveMetric, *, name: str, style: Style) -> list[dict[str, Any]]:
@@ -143,7 +135,7 @@ def training_figure(
         lines.append(line(x, median, name=label, style=look[label], hover=hover))
     if max((len(each["x"]) for each in lines), default=0) < _LEAST_EPOCHS:
         return None
-    axis, notes = _training_axis(seen, lines, metric, split=split)
+    axis, beyond = _training_axis(seen, lines, metric, split=split)
     return Figure(
         name=f"{split}-{over}",
         title=f"{split.capitalize()} over {over}",
@@ -152,22 +144,22 @@ def training_figure(
         x={"title": {"seconds": "seconds of training", "examples": "training examples"}.get(over, over)},
         y=axis,
         height=400,
-        extra=notes,
+        note=beyond,
     )
 
 
 def _training_axis(
     seen: Sequence[Any], lines: Sequence[Mapping[str, Any]], metric: ObjectiveMetric, *, split: str
-) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Return the axis on which starts and ends of trainings can be read, and notes on lines outside of it."""
+) -> tuple[dict[str, Any], str]:
+    """Return the axis on which starts and ends of trainings can be read, and a sentence on lines outside of it."""
     axis = _value_axis(metric, split)
     drawn = np.concatenate([np.asarray(values, dtype=np.float64) for values in seen])
     if is_better_as_logit(drawn, metric):
-        return axis | logit_axis(drawn, pad=0.05), None
+        return axis | logit_axis(drawn, pad=0.05), ""
     if is_better_as_log(drawn, metric):
-        return axis | log_axis(drawn, pad=0.05), None
-    framed, notes = _framed(lines, metric, skipped=0.1)
-    return axis | {"range": framed}, notes
+        return axis | log_axis(drawn, pad=0.05), ""
+    framed, beyond = _framed(lines, metric, skipped=0.1)
+    return axis | {"range": framed}, beyond
 
 
 def target_figure(
@@ -222,8 +214,8 @@ def _finite(values: Any) -> Any:
 
 def _framed(
     lines: Sequence[Mapping[str, Any]], metric: ObjectiveMetric, *, skipped: float
-) -> tuple[list[float] | None, dict[str, Any] | None]:
-    """Return the range that shows the better lines, and notes that name those wholly outside of it.
+) -> tuple[list[float] | None, str]:
+    """Return the range that shows the better lines, and a sentence that names those wholly outside of it.
 
     Args:
         lines: The lines.
@@ -233,7 +225,7 @@ def _framed(
     lasting = {str(each["name"]): np.asarray(each["y"])[int(skipped * len(each["y"])) :] for each in lines}
     found = frame(list(lasting.values()), metric)
     if found is None:
-        return None, None
+        return None, ""
     low, high = found
     # The frame reaches to the best value of all, so that a line can only leave it on the worse side.
     hidden = {
@@ -242,11 +234,9 @@ def _framed(
         if np.any(np.isfinite(values)) and not np.any((values >= low) & (values <= high))
     }
     if not hidden:
-        return found, None
-    told = [f"{name} {metric.text(float(values[-1]))}" for name, values in list(hidden.items())[:_MOST_NOTED]]
+        return found, ""
+    told = [f"{name} ({metric.text(float(values[-1]))})" for name, values in list(hidden.items())[:_MOST_NOTED]]
     if len(hidden) > _MOST_NOTED:
         told.append(f"{len(hidden) - _MOST_NOTED} more")
-    below = metric.direction == "maximize"
-    text = f"{'▾ below' if below else '▴ above'}, at the end: {', '.join(told)}"
-    end = max(float(np.nanmax(np.asarray(each["x"], dtype=np.float64))) for each in lines)
-    return found, {"annotations": [note(text, x=end, y=low if below else high, right=True, above=below)]}
+    side = "Below" if metric.direction == "maximize" else "Above"
+    return found, f"{side} the frame, with the last median: {joined(told)}."

@@ -33,6 +33,7 @@ class Figure:
         y: Plotly's y axis. Its type may also be `logit`, with coordinates and range in shares.
         height: Height in pixels. Default 420.
         extra: More entries of Plotly's layout. None (the default): none.
+        note: A sentence below the figure, on what its frame does not show. Default: none.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Figure:
     y: Mapping[str, Any]
     height: int = 420
     extra: Mapping[str, Any] | None = None
+    note: str = ""
 
     def drawn(self) -> tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]:
         """Return the traces and the y axis in the terms of both renderers, which have no logit axis with ticks."""

@@ -14,7 +14,7 @@ from study.core.records import RunRecord
 from study.core.search_space import Range, text_of
 from study.report.curve_data import LearningRates
 from study.report.figures.figure import Figure, interval, names_axis
-from study.report.figures.scales import is_better_as_log, is_better_as_logit, log_axis, logit_axis
+from study.report.figures.scales import is_better_as_log, is_better_as_logit, log_axis, logit_axis, within_shares
 from study.report.figures.style import SEEN, Style
 from study.report.importance_shares import ImportanceShare
 from study.report.objective_metric import ObjectiveMetric
@@ -95,8 +95,11 @@ def trials_axis(finite: Floats, metric: ObjectiveMetric) -> tuple[dict[str, Any]
         return axis | log_axis(finite), 10 ** log_axis(finite, pad=0.06)["range"][1]
     low, high = float(finite.min()), float(finite.max())
     pad = 0.06 * max(high - low, 1e-3)
-    axis["range"] = [low - 2 * pad, high + 2 * pad]
-    return axis | ({"tickformat": ".3~%"} if metric.is_share else {}), low - pad if is_gain else high + pad
+    ends = (low - 2 * pad, high + 2 * pad)
+    axis["range"] = within_shares(*ends) if metric.is_share else list(ends)
+    # The place of diverged trials is between the worst result and the frame.
+    edge = (low + axis["range"][0]) / 2 if is_gain else (high + axis["range"][1]) / 2
+    return axis | ({"tickformat": ".3~%"} if metric.is_share else {}), edge
 
 
 def importance_figure(found: Mapping[str, Mapping[str, ImportanceShare]], look: Mapping[str, Style]) -> Figure | None:

@@ -35,6 +35,7 @@ def to_plotly(figure: Figure) -> PlotlyFigure:
             "yref": "container",
             "yanchor": "top",
             "pad": {"t": 12},
+            **({"subtitle": {"text": figure.note}} if figure.note else {}),
         },
         "margin": {**spec["layout"]["margin"], "t": _ROOM_FOR_TITLE},
         "height": figure.height + _ROOM_FOR_TITLE,  # the axes keep their height

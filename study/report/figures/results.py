@@ -21,6 +21,7 @@ from study.report.summary_rows import Row
 from study.statistics.winner import is_testable
 
 _ROW_HEIGHT = 34
+_NOTED_ROW_HEIGHT = 42  # with a note between two rows, so that it lies over the marks of neither
 _ROOM_OF_NOTE = 0.35  # of the width, also on a phone
 _UNTUNED = "#7d7d7d"  # of all rows, as in the legend
 
@@ -68,7 +69,7 @@ def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Map
         traces=traces,
         x={**_value_axis(metric.confirmed_spoken, share=metric.is_share), "range": span},
         y=names_axis([row.label for row in shown]),
-        height=110 + _ROW_HEIGHT * len(shown),
+        height=_height(len(shown), notes),
         extra={"annotations": notes} if notes else None,
     )
 
@@ -118,7 +119,7 @@ def differences_figure(
         traces=traces,
         x={"title": title, "zeroline": True, "zerolinewidth": 2, "range": span},
         y=names_axis([outcome.labels[each.other] for each in ordered]),
-        height=110 + _ROW_HEIGHT * len(ordered),
+        height=_height(len(ordered), notes),
         extra={"annotations": notes} if notes else None,
     )
 
@@ -145,8 +146,10 @@ def _difference_frame(
         known = seeds[np.isfinite(seeds)]
         above, below = known[known * unit > high], known[known * unit < low]
         text_of_mean = metric.change(mean) if mean * unit > high else ""
-        to_right = _beyond_told(text_of_mean, above, metric.change, is_all=above.size == known.size)
-        to_left = _beyond_told("", below, metric.change, is_all=False)  # the frame holds every mean on this side
+        to_right = _beyond_told(text_of_mean, above, metric.change, is_low=False, is_all=above.size == known.size)
+        to_left = _beyond_told(
+            "", below, metric.change, is_low=True, is_all=False
+        )  # the frame holds every mean on this side
         if to_right:
             notes.append(note(f"{', '.join(to_right)} ▸", x=high, y=y + 0.2, right=True))
         if to_left:
@@ -154,13 +157,14 @@ def _difference_frame(
     return span, notes
 
 
-def _beyond_told(mean: str, seeds: Floats, text: Callable[[float], str], *, is_all: bool) -> list[str]:
+def _beyond_told(mean: str, seeds: Floats, text: Callable[[float], str], *, is_low: bool, is_all: bool) -> list[str]:
     """Return the words for the mean and the seeds of a row that lie beyond an edge, if any.
 
     Args:
         mean: The mean in words; empty: it lies inside.
         seeds: The values of the seeds beyond the edge.
         text: Returns a value in words.
+        is_low: Whether the edge is that of small values.
         is_all: Whether all seeds lie there, so that the mean tells enough of them.
     """
     of_seeds = f"{seeds.size} seed{'s' if seeds.size > 1 else ''}"
@@ -168,8 +172,15 @@ def _beyond_told(mean: str, seeds: Floats, text: Callable[[float], str], *, is_a
         return [f"{mean} ({of_seeds})"] if seeds.size else [mean]
     if not seeds.size:
         return []
-    ends = " to ".join(dict.fromkeys(text(float(end)) for end in (seeds.min(), seeds.max())))
-    return [*([mean] if mean else []), f"{of_seeds} {ends}"]
+    # Only the farthest: on a phone a note has the width of forty letters.
+    farthest = text(float(seeds.min() if is_low else seeds.max()))
+    to = "" if seeds.size == 1 else "down to " if is_low else "up to "
+    return [*([mean] if mean else []), f"{of_seeds} {to}{farthest}"]
+
+
+def _height(n_rows: int, notes: Sequence[Mapping[str, Any]]) -> int:
+    between = any(each["yanchor"] != "middle" for each in notes)
+    return 110 + (_NOTED_ROW_HEIGHT if between else _ROW_HEIGHT) * n_rows
 
 
 def _scores(entry: Entry, metric: ObjectiveMetric) -> Floats:
@@ -196,6 +207,7 @@ def _outside(
         "" if has_mean else f"mean {metric.text(row.tuned.estimate)}",
         beyond,
         metric.text,
+        is_low=metric.direction == "maximize",
         is_all=beyond.size == n_finite,
     )
     if row.untuned is not None and math.isfinite(row.untuned.estimate) and not low <= row.untuned.estimate <= high:

@@ -14,6 +14,7 @@ from study.report.objective_metric import ObjectiveMetric
 Floats = NDArray[np.float64]
 _SPANS = 2.5  # the frame reaches so many spans of the better half below the best value
 _PAD = 0.06  # of the frame, on both sides
+_BEYOND = 0.03  # of the axis, beyond 0 or 1 of a share: nearer than the next tick
 _FENCE = 1.5  # Tukey's, in interquartile ranges
 _LEAST_SPAN = 4e-3  # in the unit of a share, or as a share of the best value
 # A share from here on is hard to read on a linear axis that also shows small ones.
@@ -52,6 +53,22 @@ def frame(groups: Sequence[Floats], metric: ObjectiveMetric, *, others: Floats |
     low = float(seen.min())
     pad = _PAD * max(best - low, span)
     low, high = sorted((metric.sign * (low - pad), metric.sign * (best + pad)))
+    return within_shares(low, high) if metric.is_share else [low, high]
+
+
+def within_shares(low: float, high: float) -> list[float]:
+    """Return a range of shares that reaches so little below 0 and above 1 that no tick stands there.
+
+    Args:
+        low: Lower end of the range.
+        high: Upper end.
+    """
+    if high > 1:
+        low = min(low, 1 - _LEAST_SPAN)
+        high = min(high, 1 + _BEYOND * (1 - low))
+    if low < 0:
+        high = max(high, _LEAST_SPAN)
+        low = max(low, -_BEYOND * high)
     return [low, high]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import textwrap
 import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -39,6 +40,7 @@ _WIDTH = 7.2  # inches
 _LEGEND_FONT = 8  # points
 _LETTER, _HANDLE, _LEGEND_ROW = 0.075, 0.55, 0.2  # widths of a letter and of a mark, height of a row, in inches
 _LONGEST_LABEL = 60  # bytes
+_NOTE_LETTERS = 115  # in a line of a note
 
 
 def to_svg(figure: Figure) -> str:
@@ -62,6 +64,8 @@ def _drawn(figure: Figure) -> str:
         vertical = {"middle": "center"}.get(remark["yanchor"], remark["yanchor"])
         side = remark.get("xanchor", "center")
         axes.annotate(remark["text"], (remark["x"], remark["y"]), ha=side, va=vertical, fontsize=8)
+    if figure.note:
+        canvas.supxlabel(textwrap.fill(figure.note, _NOTE_LETTERS), fontsize=_LEGEND_FONT, x=0.01, ha="left")
     axes.spines[["top", "right"]].set_visible(False)
     _legend(canvas, axes)
     return shown(_written(canvas, figure.title))

@@ -100,7 +100,7 @@ def summary_table(comparison: Comparison, *, link: str, is_live: bool = False) -
     epochs: Column = ("epochs", "number", [epochs_text(row.epochs) if row.epochs else "" for row in rows])
     over_studies: Column = ("over studies", "number", [_interval(row.over_studies, metric) for row in rows])
     chosen: Column = (f"validation {metric.spoken}", "number", [_validation(row, metric) for row in rows])
-    seconds: Column = ("training, s/trial", "number", [seconds_text(row.seconds_per_trial) for row in rows])
+    seconds: Column = ("training, s/trial", "number", seconds_texts([row.seconds_per_trial for row in rows]))
     return ReportTable(
         caption=f"Mean {metric.confirmed_on} result over n confirmation seeds, in the order of the mean validation "
         "result over the same confirmations.",
@@ -122,11 +122,11 @@ def summary_table(comparison: Comparison, *, link: str, is_live: bool = False) -
             *([pruned] if any(row.states.get("pruned") for row in rows) else []),
             epochs,
             *([seconds] if is_live or is_measured([row.seconds_per_trial for row in rows]) else []),
-            ("state", "number", [_bytes(row.state_bytes) for row in rows]),
+            ("optimizer memory", "number", [_bytes(row.state_bytes) for row in rows]),
             optional=_RARE if is_live else None,
         ),
         notes=_summary_notes(comparison),
-        on_screen=frozenset({"trials", "diverged trials", "pruned", "epochs", "state"}),
+        on_screen=frozenset({"trials", "diverged trials", "pruned", "epochs", "optimizer memory"}),
     )
 
 
@@ -161,15 +161,24 @@ def is_measured(seconds: Sequence[float | None]) -> bool:
     return any(each is not None and math.isfinite(each) and each >= LEAST_SECONDS for each in seconds)
 
 
-def seconds_text(seconds: float | None) -> str:
-    """Return seconds, those below what can be compared without their digits.
+def seconds_texts(seconds: Sequence[float | None]) -> list[str]:
+    """Return the seconds of a column, all with the decimals that give the largest three digits.
+
+    Those below what can be compared are without their digits.
 
     Args:
         seconds: The seconds; None: not known, infinite: never.
     """
-    if seconds is None or not math.isfinite(seconds):
-        return "" if seconds is None else "never"
-    return f"< {LEAST_SECONDS:g}" if seconds < LEAST_SECONDS else f"{seconds:.3g}"
+    known = [each for each in seconds if each is not None and math.isfinite(each)]
+    largest = max(known, default=0.0)
+    decimals = max(0, 2 - math.floor(math.log10(largest))) if largest >= LEAST_SECONDS else 0
+
+    def text(each: float | None) -> str:
+        if each is None or not math.isfinite(each):
+            return "" if each is None else "never"
+        return f"< {LEAST_SECONDS:g}" if each < LEAST_SECONDS else f"{each:.{decimals}f}"
+
+    return [text(each) for each in seconds]
 
 
 def _validation(row: Row, metric: ObjectiveMetric) -> str:
@@ -195,7 +204,7 @@ def _summary_notes(comparison: Comparison) -> list[str]:
             1, "Gain: the tuned mean against the untuned one, positive where tuning helped; it has no interval."
         )
     if any(row.state_bytes is not None for row in comparison.rows):
-        told.append("State: the size of the optimizer's state.")
+        told.append("Optimizer memory: what the optimizer keeps beside the weights, such as momentum.")
     if any(row.epochs for row in comparison.rows):
         told.append(
             "Epochs: the median over the confirmations, with the fewest and the most; a training may stop early."
@@ -236,7 +245,7 @@ def target_table(comparison: Comparison) -> ReportTable | None:
     if not comparison.targets:
         return None
     found = comparison.targets
-    seconds: Column = ("median seconds", "number", [seconds_text(each.median_seconds) for each in found.values()])
+    seconds: Column = ("median seconds", "number", seconds_texts([each.median_seconds for each in found.values()]))
     return ReportTable(
         caption="A seed that never meets the target counts as infinitely late; never: half of the seeds or more.",
         subject="optimizer",

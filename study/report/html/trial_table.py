@@ -10,7 +10,7 @@ from study.core.number_text import short_number
 from study.report.comparison import Comparison
 from study.report.figures.hyperparameters import label_of
 from study.report.html.figure_table import text_columns
-from study.report.html.tables import is_measured, seconds_text
+from study.report.html.tables import is_measured, seconds_texts
 from study.report.objective_metric import ObjectiveMetric
 from study.report.trial_rows import TrialRow, trial_rows
 
@@ -83,21 +83,21 @@ def trial_table(comparison: Comparison, *, link: str, most_rows: int = MOST_TRIA
         *map(label_of, names),
         *(["seconds of training"] if has_seconds else []),
     )
-    looks = [comparison.look[row.label] for row in shown]
+    seconds = seconds_texts([row.seconds for row in shown])
     rows = tuple(
         TrialTableRow(
             label=row.label,
-            color=look.color,
-            marker=look.marker,
+            color=comparison.look[row.label].color,
+            marker=comparison.look[row.label].marker,
             number=row.number,
             link=link.format(row.run_id),
             cells=(
                 *([str(row.study_seed)] if has_seeds else []),
                 *_cells(row, metric, names),
-                *([seconds_text(row.seconds)] if has_seconds else []),
+                *([spent] if has_seconds else []),
             ),
         )
-        for row, look in zip(shown, looks, strict=True)
+        for row, spent in zip(shown, seconds, strict=True)
     )
     return TrialTable(
         note=_note(comparison, n_shown=len(shown), n=len(found)),

@@ -35,6 +35,7 @@ const studyTables = (() => {
     [...table.tHead.rows[0].cells].forEach((heading, column) => {
       const button = document.createElement("button");
       button.type = "button";
+      heading.dataset.title = heading.textContent;
       button.append(...heading.childNodes);
       button.addEventListener("click", () => {
         const now = heading.getAttribute("aria-sort");

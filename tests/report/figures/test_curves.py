@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from study.report.comparison import compare
+from study.report.figures.interactive import to_plotly
+from study.report.figures.svg import to_svg
 from study.report.html.page import ReportOrigin, render
-from study.report.html.tables import summary_table, target_table
+from study.report.html.tables import seconds_texts, summary_table, target_table
 
 ORIGIN = ReportOrigin(command="study compare", ui="http://x", experiment_ids={}, made="today")
 
@@ -42,9 +44,16 @@ def columns(table):
 def test_seconds_are_those_of_training_and_below_one_they_are_not_told_apart(comparing):
     found = comparing(40.0, 0.2)
     assert {row.label: row.seconds_per_trial for row in found.rows} == {"adam": 40.0, "sgd": 0.2}
-    assert columns(summary_table(found, link="{}"))["training, s/trial"] == ["40", "< 1"]
-    assert columns(target_table(found))["median seconds"] == ["30", "< 1"]
+    assert columns(summary_table(found, link="{}"))["training, s/trial"] == ["40.0", "< 1"]
+    assert columns(target_table(found))["median seconds"] == ["30.0", "< 1"]
     assert {"validation-seconds", "target-seconds"} <= found.figures.keys()
+
+
+def test_the_seconds_of_a_column_have_the_same_decimals():
+    assert seconds_texts([9.688, 15.94, 10.0, None, np.inf, 0.2]) == ["9.7", "15.9", "10.0", "", "never", "< 1"]
+    assert seconds_texts([1.0, 9.688]) == ["1.00", "9.69"]
+    assert seconds_texts([40.0, 3120.4]) == ["40", "3120"]
+    assert seconds_texts([0.2, None]) == ["< 1", ""]
 
 
 def test_trainings_of_less_than_a_second_are_not_ranked_by_their_seconds(comparing):
@@ -70,11 +79,13 @@ def test_a_tuning_curve_outside_of_the_frame_is_named(make_study, make_experimen
     studies = [
         make_study(name, [top] * 3, trials=tuple(top - 0.001 * n for n in range(8))) for name, top in tops.items()
     ]
-    figure = compare(make_experiment(*studies)).figures["tuning"]
+    found = compare(make_experiment(*studies))
+    figure = found.figures["tuning"]
     assert figure.y["range"][0] > 0.9
-    (note,) = figure.extra["annotations"]
-    assert note["text"] == "▾ below, at the end: sgd 30.00\u00a0%"
-    assert note["y"] == figure.y["range"][0]
+    assert figure.note == "Below the frame, with the last median: sgd (30.00\u00a0%)."
+    assert f'<p class="notes">{figure.note}</p>' in render([found], origin=ORIGIN)
+    assert "Below the frame" in to_svg(figure)
+    assert to_plotly(figure).layout.title.subtitle.text == figure.note
 
 
 def test_best_losses_over_many_decades_are_all_seen_in_logarithms(make_study, make_experiment):
@@ -125,9 +136,7 @@ def test_a_curve_on_another_has_gaps_and_both_are_named_at_the_end(make_study, m
     dashes = {each["name"]: each["line"]["dash"] for each in figure.traces if each["mode"] == "lines+markers"}
     assert sorted([dashes.pop("adam"), dashes.pop("nadam")]) == ["dash", "solid"]
     assert dashes == {"sgd": "solid"}
-    (note,) = figure.extra["annotations"]
-    assert sorted(note["text"].split(" = ")) == ["adam", "nadam"]
-    assert (note["x"], note["y"]) == (8.0, pytest.approx(0.9))
+    assert figure.note == "At the same place end adam and nadam."
 
 
 def one_epoch(experiment):

@@ -39,6 +39,7 @@ def test_what_lies_outside_of_the_frame_is_named_with_its_value_and_stays_in_the
     figure = compare(make_experiment(*studies)).figures["results"]
     low, _ = figure.x["range"]
     assert low > 0.9
+    assert figure.height > 110 + 34 * 3  # a note between two rows has room of its own
     told = {note.split("◂ ")[1] for note in notes_of(figure)}
     assert told == {"untuned 41.00\u00a0%", "1 seed 0.00\u00a0%", "mean 50.00\u00a0% (5 seeds)"}
     (far,) = [note for note in figure.extra["annotations"] if "5 seeds" in note["text"]]
@@ -75,6 +76,19 @@ def test_a_large_difference_does_not_hide_the_small_ones_and_is_named(make_study
     assert notes_of(figure) == ["+65.00\u00a0points (5 seeds) ▸"]
     sgd = [trace for trace in figure.traces if trace["name"] == "sgd" and "error_x" in trace]
     assert sgd[0]["x"] == [pytest.approx(65.0)]
+
+
+def test_of_several_seeds_beyond_the_frame_the_farthest_is_named(make_study, make_experiment):
+    luck = 0.0002 * np.arange(10)
+    studies = [
+        make_study("adam", list(0.999 - luck), validation=0.999),
+        make_study("sgd", [*(0.995 - luck[:8]), 0.3, 0.1], validation=0.99),
+    ]
+    found = compare(make_experiment(*studies))
+    (told,) = notes_of(found.figures["results"])
+    assert told.endswith("2 seeds down to 10.00\u00a0%")
+    (told,) = notes_of(found.figures["differences"])
+    assert told.endswith(f"2 seeds up to +{100 * (0.999 - luck[9] - 0.1):.2f}\u00a0points ▸")
 
 
 def test_one_seed_far_away_is_named_in_both_figures_apart_from_the_mean(make_study, make_experiment):

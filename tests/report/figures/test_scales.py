@@ -49,6 +49,20 @@ def test_a_diverged_seed_does_not_stretch_the_frame(metric):
     assert low > 0.9
 
 
+@pytest.mark.parametrize(
+    "groups", [[1.0, 1.0], [0.99995, 1.0], [0.97, 1.0], [0.0, 0.0], [0.0, 0.00005], [0.0, 0.02], [0.2, 1.0]]
+)
+def test_no_tick_of_a_share_stands_above_one_or_below_zero(metric, groups):
+    low, high = frame([np.array(groups)], metric)
+    axes = Canvas().add_subplot()
+    axes.set_xlim(low, high)
+    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    assert len(ticks) >= 3
+    assert -1e-9 <= min(ticks) <= max(ticks) <= 1 + 1e-9
+    assert low < min(groups) <= max(groups) < high
+    assert high - low >= 0.2 * max(high - min(groups), max(groups) - low)
+
+
 def test_shares_near_one_with_others_far_away_are_drawn_in_logits(metric):
     assert is_better_as_logit(np.array([0.1, 0.99]), metric)
     assert not is_better_as_logit(np.array([0.95, 0.99]), metric)

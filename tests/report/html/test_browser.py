@@ -46,8 +46,9 @@ def page(planted, tmp_path):
 @pytest.mark.parametrize("dark", [False, True])
 def test_it_draws_everything_fits_and_loads_nothing(browser, page, width, dark):
     browser.open(page, width=width, dark=dark)
+    browser.ask("void document.querySelectorAll('details.part').forEach(each => { each.open = true; })")
+    browser.wait("document.querySelectorAll('.plot[data-drawn] .main-svg').length > 10")
     browser.wait("[...document.querySelectorAll('.plot')].filter(p => p.dataset.drawn).every(p => p._fullLayout)")
-    assert browser.ask("document.querySelectorAll('.plot[data-drawn] .main-svg').length") > 10
     assert browser.ask("document.documentElement.scrollWidth") <= width
     assert browser.ask(CUT) == []
     assert browser.ask("performance.getEntriesByType('resource').length") == 0
@@ -176,8 +177,9 @@ def test_on_paper_all_figures_are_light_and_narrow_and_all_but_numbers_is_unfold
     browser.ask("void dispatchEvent(new Event('beforeprint'))")
     assert browser.ask(folded) == 0
     assert browser.ask("document.querySelectorAll('.plot:not([data-drawn])').length") == 0
-    widths = "[...document.querySelectorAll('.plot')].map(p => [p.layout.width, Boolean(p.closest('.pair, .folded'))])"
-    browser.wait(f"{widths}.every(([width, isHalf]) => width === (isHalf ? 325 : 660))")
+    half = "p.closest('.pair, .folded')?.querySelectorAll('.plot').length > 1"
+    widths = f"[...document.querySelectorAll('.plot')].map(p => [p.layout.width, {half}])"
+    browser.wait(f"{widths}.every(([width, isHalf]) => width === (isHalf ? 340 : 696))")
     browser.wait("[...document.querySelectorAll('.folded .plot')].every(p => p.layout.height < 300)")
     assert browser.ask(
         "[...document.querySelectorAll('.plot[data-drawn]')].every(p => p.layout.font.color === '#1b1f24')"
@@ -222,8 +224,15 @@ class Growing:
 
 
 @pytest.fixture
-def growing(planted):
-    return Growing(planted)
+def six(make_study, make_experiment):
+    names = ("sgd", "momentum", "adagrad", "rmsprop", "adam", "nadam")
+    trials = tuple(0.5 + 0.05 * number for number in range(6))
+    return make_experiment(*(make_study(name, [0.8, 0.81, 0.82], trials=trials) for name in names))
+
+
+@pytest.fixture
+def growing(request):
+    return Growing(request.getfixturevalue(getattr(request, "param", "planted")))
 
 
 @pytest.fixture
@@ -268,6 +277,27 @@ def test_the_page_follows_its_studies_and_a_reader_keeps_the_place(browser, grow
     growing.kind = "ended"
     browser.wait("document.querySelector('.live').dataset.state === 'ended'")
     assert browser.ask("document.getElementById('live-news').textContent") == "5 trials each"
+    assert browser.errors() == []
+
+
+@pytest.mark.parametrize("growing", ["six"], indirect=True)
+def test_what_a_reader_hides_and_unfolds_on_a_phone_stays_when_the_page_is_renewed(browser, growing, server):
+    browser.open(server.address, width=375, dark=False)
+    browser.ask("document.querySelector('#trials .part summary').click()")
+    key = "document.querySelector('[data-figure=trials]').closest('figure').querySelector('.keys').children[2]"
+    plot = "document.querySelector('[data-figure=trials]')"
+    browser.wait(f"document.querySelector('#trials .keys')?.children.length === 6 && Boolean({plot}._fullLayout)")
+    name = browser.ask(f"{key}.textContent")
+    browser.ask(f"{key}.click()")
+    hidden = f"{plot}.data.filter(t => t.visible === 'legendonly').every(t => t.name === '{name}')"
+    some = f"{plot}.data.some(t => t.visible === 'legendonly')"
+    browser.wait(f"{some} && {hidden}")
+    growing.n_trials = 5
+    browser.wait("document.getElementById('live-text').textContent === '5 trials each'")
+    assert browser.ask("document.querySelector('#trials .part').open")
+    assert not browser.ask("document.querySelector('#tuning-curves .part').open")
+    browser.wait(f"{some} && {hidden} && {key}.ariaPressed === 'false'")
+    assert browser.ask(f"Math.max(...{plot}.data.map(t => Math.max(...t.x)))") > 3
     assert browser.errors() == []
 
 

@@ -17,9 +17,10 @@ OVERLAPS = """[...document.querySelectorAll('.plot[data-drawn]')].filter(plot =>
   const one = legend.getBoundingClientRect(), other = axes.getBoundingClientRect();
   return one.bottom > other.top + 2 || one.right > plot.getBoundingClientRect().right + 2;
 }).map(plot => plot.dataset.figure)"""
+PAIR = "document.querySelector('#training-curves .pair')"
 DRAWN = "[...document.querySelectorAll('.plot')].filter(p => p.dataset.drawn).every(p => p._fullLayout)"
 # Sections in print whose first figure is on another page than the heading, as far as rules of style tell.
-KEPT = """['h2', 'h3', 'h2+p', 'caption'].filter(name => [...document.querySelectorAll('section ' + name)].some(
+KEPT = """['h2', 'h3', 'h2+p', 'caption', '.above'].filter(name => [...document.querySelectorAll('section ' + name)].some(
   each => getComputedStyle(each).breakAfter !== 'avoid'))"""
 
 
@@ -52,6 +53,8 @@ def test_on_a_phone_tables_scroll_in_their_box_and_no_legend_covers_data(browser
     assert browser.ask("document.documentElement.scrollWidth") <= 375
     assert browser.ask("document.querySelector('#summary .scroll').scrollWidth") > 375
     assert browser.ask("[...document.querySelectorAll('table')].every(t => t.closest('.scroll'))")
+    captions = "[...document.querySelectorAll('caption span')].filter(each => each.getClientRects().length)"
+    assert browser.ask(f"Math.max(...{captions}.map(each => each.getBoundingClientRect().right))") <= 375
     assert browser.ask(OVERLAPS) == []
 
 
@@ -71,6 +74,41 @@ def test_on_a_phone_the_answer_is_folded_and_no_mark_is_torn_from_its_name(brows
     assert browser.ask("document.querySelector('details.more summary').offsetHeight") == 0
 
 
+def test_many_names_are_buttons_outside_of_the_figures_that_hide_their_lines(browser, page):
+    for width in (1280, 375):
+        browser.open(page, width=width, dark=False)
+        browser.ask("void document.querySelectorAll('details.part').forEach(each => { each.open = true; })")
+        browser.wait(f"{PAIR}.querySelectorAll('.keys button').length === 8")
+        assert browser.ask(f"{PAIR}.querySelectorAll('.legend').length") == 0
+        keys = f"{PAIR}.querySelector('.keys')"
+        assert browser.ask(f"{keys}.scrollHeight - {keys}.clientHeight") <= 1
+        columns = f"new Set([...{keys}.children].map(each => each.getBoundingClientRect().left)).size"
+        assert browser.ask(columns) >= 2
+        shown = (
+            f"[...{PAIR}.querySelectorAll('.plot')].map(p => [...new Set(p.data.filter("
+            "t => t.visible !== 'legendonly').map(t => t.legendgroup))].length)"
+        )
+        browser.ask(f"{keys}.children[2].focus()")
+        browser.press("\ue007")
+        browser.wait(f"{keys}.children[2].ariaPressed === 'false'")
+        browser.wait(f"{shown}.every(n => n === 7)")
+        browser.ask(f"{keys}.children[2].click()")
+        browser.wait(f"{shown}.every(n => n === 8)")
+    assert browser.errors() == []
+
+
+def test_on_a_phone_long_sections_are_folded_and_a_link_opens_its_section(browser, page):
+    browser.open(page, width=375, dark=False)
+    is_open = "document.querySelector('#{}').querySelector('details.part')?.open ?? 'whole'"
+    assert browser.ask(is_open.format("summary")) == "whole"
+    assert browser.ask(is_open.format("tuning-curves")) is False
+    browser.ask("document.querySelector('nav a[href=\"#tuning-curves\"]').click()")
+    browser.wait(is_open.format("tuning-curves"))
+    browser.wait("document.querySelector('[data-figure=tuning] .main-svg') !== null")
+    browser.open(page, width=1280, dark=False)
+    assert browser.ask("document.querySelectorAll('details.part').length") == 0
+
+
 def test_on_paper_no_legend_covers_data_and_headings_stay_with_their_figures(browser, page):
     browser.open(page, width=1280, dark=True)
     browser.wait(DRAWN)
@@ -79,6 +117,14 @@ def test_on_paper_no_legend_covers_data_and_headings_stay_with_their_figures(bro
     browser.wait("document.querySelector('.plot[data-drawn]')._fullLayout.width <= 700")
     assert browser.ask(OVERLAPS) == []
     assert browser.ask(KEPT) == []
+    sticky = "[...document.querySelectorAll('th')].filter(each => getComputedStyle(each).position === 'sticky').length"
+    assert browser.ask(sticky) == 0
+    boxes = "[...document.querySelectorAll('.scroll')].filter(each => getComputedStyle(each).overflowX !== 'visible')"
+    assert browser.ask(f"{boxes}.length") == 0  # in a box that scrolls, a head is not repeated
+    assert browser.ask("getComputedStyle(document.querySelector('thead')).display") == "table-header-group"
+    # What is wider than the sheet makes all of it smaller.
+    browser.cdp("Emulation.setDeviceMetricsOverride", width=703, height=900, deviceScaleFactor=1, mobile=False)
+    browser.wait("document.documentElement.scrollWidth <= 703")
     assert browser.ask("getComputedStyle(document.querySelector('figure')).breakInside") == "avoid"
     browser.cdp("Emulation.setEmulatedMedia", media="")
     assert browser.errors() == []

@@ -233,6 +233,16 @@ def test_the_page_shows_warnings_notes_and_all_best_configurations(make_study, m
     assert page.count("<details") == page.count("</details>") == numbers + 6  # answer, values, parallel ones, settings
 
 
+def test_a_long_answer_is_folded_and_a_short_one_is_not(planted):
+    def page(n):
+        found = compare(planted)
+        answer = replace(found.answer, marked=(found.answer.marked[0], "word " * n))
+        return render([replace(found, answer=answer)], origin=ORIGIN)
+
+    assert '<details class="more" open>' in page(10)
+    assert '<details class="more">' in page(400)
+
+
 def test_figures_become_svg(planted):
     drawn = compare(planted).figures
     assert {"results", "tuning", "validation-steps", "sensitivity", "differences"} <= set(drawn)

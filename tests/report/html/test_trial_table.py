@@ -31,7 +31,7 @@ def test_all_trials_are_listed_the_best_first_with_their_values_and_runs(planted
         f"http://mlflow/{best.run_id}",
     )
     assert float(column(table, "learning_rate")[0]) == pytest.approx(float(best.params["learning_rate"]), rel=1e-4)
-    assert column(table, "seconds of training")[0] == "2"
+    assert column(table, "seconds of training")[0] == "2.00"
 
 
 def test_seconds_too_few_to_compare_are_not_listed_and_marks_are_those_of_figures(planted):
@@ -46,7 +46,7 @@ def test_seconds_too_few_to_compare_are_not_listed_and_marks_are_those_of_figure
     mixed = table_of(replace(planted, entries=(replace(first, studies=(hasty,)), *others)))
     told = dict(zip([row.label for row in mixed.rows], column(mixed, "seconds of training"), strict=True))
     assert told[first.label] == "< 1"
-    assert {told[entry.label] for entry in others} == {"2"}
+    assert {told[entry.label] for entry in others} == {"2.00"}
     look = compare(planted).look
     assert {row.label: row.marker for row in mixed.rows} == {label: style.marker for label, style in look.items()}
 
