@@ -21,7 +21,8 @@ PAIR = "document.querySelector('#training-curves .pair')"
 DRAWN = "[...document.querySelectorAll('.plot')].filter(p => p.dataset.drawn).every(p => p._fullLayout)"
 # Sections in print whose first figure is on another page than the heading, as far as rules of style tell.
 KEPT = """['h2', 'h3', 'h2+p', 'caption', '.above'].filter(
-  name => [...document.querySelectorAll('section ' + name)].some(each => getComputedStyle(each).breakAfter !== 'avoid'))"""
+  name => [...document.querySelectorAll('section ' + name)].some(
+    each => getComputedStyle(each).breakAfter !== 'avoid'))"""
 
 
 @pytest.fixture(scope="module")
