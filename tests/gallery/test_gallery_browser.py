@@ -1,5 +1,6 @@
 """Gallery pages in headless Chromium: `pytest -m browser tests/gallery`."""
 
+import itertools
 import re
 import subprocess
 
@@ -84,8 +85,9 @@ def test_a_dark_page_has_dark_pictures(folder, name):
 def test_an_animation_moves(folder):
     picture = folder / "two_dimensions" / "ellipse-animation.svg"
     shots = []
-    for budget in (300, 3000):
+    for budget in (300, 1700, 3000):  # on a busy machine a shot may be of another moment
         shot = folder / f"moved-{budget}.png"
         chromium(folder, picture.as_uri(), f"--screenshot={shot}", f"--virtual-time-budget={budget}")
         shots.append(np.asarray(Image.open(shot).convert("L"), dtype=float))
-    assert np.sum(np.abs(shots[0] - shots[1]) > 60) > 100
+    moved = [np.sum(np.abs(first - second) > 60) for first, second in itertools.combinations(shots, 2)]
+    assert max(moved) > 100, moved
