@@ -26,8 +26,8 @@ class ClosingLines:
 
     Attributes:
         answer: The page's sentence. Empty for studies that cannot be compared.
-        sentences: The sentences that belong to it: where tuning did not help, what equality does not cover, the looks
-            to come and the price of what is open, who is ruled out, and the error.
+        sentences: The sentences that belong to it: where tuning is not shown to help, what equality does not cover,
+            the looks to come and the price of what is open, who is ruled out, and the error.
         cautions: The serious cautions on the plan of looks and on margins.
         is_open: Some pairs are open, and `study plan` prices them.
     """

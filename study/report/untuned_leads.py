@@ -21,7 +21,7 @@ from study.statistics.resolution import step_of_mean
 
 @dataclass(frozen=True, kw_only=True)
 class UntunedLead:
-    """The untuned defaults of an entry, with a better mean than its tuned configuration.
+    """The untuned defaults of an entry, whose mean is better than the tuned one, unless shared seeds refute it.
 
     It plays no part in any choice or decision: its interval is of this pair alone, beside the tests of the comparison.
 
@@ -65,7 +65,7 @@ def untuned_leads(experiment: ComparedExperiment, outcome: Outcome, rows: Sequen
 
 
 def untuned_sentence(metric: ObjectiveMetric, leads: Sequence[UntunedLead]) -> str:
-    """Return that tuning did not help, with the difference over shared seeds; empty where it did.
+    """Return that tuning is not shown to help, or did harm, with the difference over shared seeds; or nothing.
 
     Args:
         metric: The metric.
@@ -75,10 +75,10 @@ def untuned_sentence(metric: ObjectiveMetric, leads: Sequence[UntunedLead]) -> s
         return ""
     first, *others = leads
     counted = f" (a diverged run counts as {metric.text(metric.worst)})" if first.has_diverged else ""
-    told = (
-        f"Tuning did not help {marked_name(first.label)}: its untuned defaults reach "
-        f"{metric.text(first.mean)}{counted}, {_ahead(metric, first)}."
-    )
+    name, shared = marked_name(first.label), first.shared
+    did_harm = shared is not None and shared.low > 0
+    tuning = f"Tuning made {name} worse" if did_harm else f"Tuning is not shown to help {name}"
+    told = f"{tuning}: its untuned defaults reach {metric.text(first.mean)}{counted}, {_ahead(metric, first)}."
     if not others:
         return told
     return f"{told} The untuned defaults of {listed([each.label for each in others])} have the better mean too."
@@ -89,13 +89,19 @@ def _ahead(metric: ObjectiveMetric, lead: UntunedLead) -> str:
     shared = lead.shared
     if shared is None:
         return f"better by {metric.change(lead.lead, signed=False)}"
-    by = metric.change(shared.mean, signed=False)
-    told = f"and lead by {by} over {shared.n} shared seed{'s' if shared.n > 1 else ''}"
+    over = f"over {shared.n} shared seed{'s' if shared.n > 1 else ''}"
+    by = metric.change(abs(shared.mean), signed=False)
+    told = f"and lead by {by} {over}"
+    if shared.mean < 0:  # the untuned mean of all seeds is the better one
+        told = f"the better mean; {over} they are behind by {by}"
+    elif not shared.mean:
+        told = f"the better mean; {over} they are equal"
     span = metric.change_span(shared.low, shared.high)
     if not span:
         return f"{told}, too few for an interval"
-    shown = "shown for this pair alone" if shared.low > 0 else "not shown"
-    return f"{told} ({100 * shared.level:g}{SPACE}% interval {span}: {shown})"
+    lead = "" if shared.mean > 0 else " of their lead"
+    shown = "; shown for this pair alone" if shared.low > 0 else ""
+    return f"{told} ({100 * shared.level:g}{SPACE}% interval{lead} {span}{shown})"
 
 
 def _lead(entry: Entry, row: Row, outcome: Outcome, metric: ObjectiveMetric) -> UntunedLead | None:
@@ -107,12 +113,15 @@ def _lead(entry: Entry, row: Row, outcome: Outcome, metric: ObjectiveMetric) -> 
         cells = [list(of.values()) for of in pairs if of]
     else:
         cells = [[of[number] for of in pairs] for number in sorted(numbers)]
+    shared = _shared(cells, metric)
+    if shared is not None and shared.high < 0:  # over shared seeds tuning is shown to help
+        return None
     runs = [run for study in entry.studies for run in (*study.tuned, *study.untuned)]
     return UntunedLead(
         label=row.label,
         mean=row.mean - metric.sign * row.gain,
         lead=-row.gain,
-        shared=_shared(cells, metric),
+        shared=shared,
         has_diverged=any(run.state == "diverged" for run in runs),
     )
 

@@ -44,7 +44,7 @@ class Answer:
             winner; `open` without enough results.
         winner: The winner's label; None unless `kind` is `winner`.
         marked: The answer and the sentences that qualify it, with names marked.
-        on_tuning: The one of them which says that tuning did not help; empty (the default) where it did.
+        on_tuning: The one of them which says that tuning is not shown to help; empty (the default) where it is.
     """
 
     kind: Literal["winner", "equal", "none", "open"]

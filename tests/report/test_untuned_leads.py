@@ -40,8 +40,8 @@ def test_the_untuned_defaults_of_the_winner_are_told_right_after_the_answer_with
     told = told_of(found)
     span = f"{100 * lead.shared.low:.2f} to {100 * lead.shared.high:.2f}"
     assert told == (
-        f"Tuning did not help adam: its untuned defaults reach {100 * lead.mean:.2f} %, and lead by "
-        f"{100 * lead.shared.mean:.2f} points over 5 shared seeds (95 % interval {span}: shown for this pair alone)."
+        f"Tuning made adam worse: its untuned defaults reach {100 * lead.mean:.2f} %, and lead by "
+        f"{100 * lead.shared.mean:.2f} points over 5 shared seeds (95 % interval {span}; shown for this pair alone)."
     )
     assert found.answer.sentences[1].replace("\u2212", "-") == told
     assert closing_lines(found.experiment, found.outcome, found.answer).sentences[0].replace("\u2212", "-") == told
@@ -56,11 +56,31 @@ def test_a_lead_that_luck_explains_is_said_to_be_not_shown(winner):
     assert lead.shared.low < 0 < lead.shared.high
     told = told_of(found)
     assert f"and lead by {100 * lead.lead:.2f} points over 10 shared seeds (95 % interval" in told
-    assert told.endswith(": not shown).")
+    assert told.startswith("Tuning is not shown to help adam: ")
 
 
 def test_with_too_few_shared_seeds_there_is_no_interval(winner):
     assert told_of(compare(winner(2))).endswith(" over 2 shared seeds, too few for an interval.")
+
+
+@pytest.mark.parametrize(("behind", "is_told"), [(0.001, True), (0.02, False)])
+def test_defaults_that_are_behind_over_shared_seeds_are_never_said_to_lead_there(
+    make_study, make_experiment, behind, is_told
+):
+    noise = 0.004 * np.random.default_rng(3).standard_normal(5)
+    tuned = [*(0.93 + LUCK[:5]), *(0.85 + LUCK[5:10])]  # the seeds that the defaults lack went worse
+    untuned = tuple(0.93 - behind - noise.mean() + LUCK[:5] + noise)
+    adam = make_study("adam", tuned, validation=0.9, untuned=untuned)
+    sgd = make_study("sgd", list(0.7 + LUCK[::-1][:10]), validation=0.7, untuned=tuple(0.6 + LUCK[:5]))
+    found = compare(make_experiment(adam, sgd))
+    assert found.rows[0].gain < 0
+    told = told_of(found)
+    if not is_told:
+        assert told == ""
+        return
+    assert told.startswith("Tuning is not shown to help adam: ")
+    assert f"the better mean; over 5 shared seeds they are behind by {100 * behind:.2f} points" in told
+    assert "interval of their lead -" in told
 
 
 @pytest.mark.parametrize("lead", [-0.02, 0.0])
@@ -79,7 +99,7 @@ def test_without_a_winner_the_untuned_defaults_of_all_that_can_be_the_best_are_t
     lost = make_study("sgd", list(0.5 + 0.01 * rng.standard_normal(10)), validation=0.5, untuned=(0.95,) * 10)
     found = compare(make_experiment(*studies, lost))
     assert found.answer.kind == "none"
-    assert told_of(found).startswith("Tuning did not help adam: ")
+    assert told_of(found).startswith("Tuning made adam worse: ")
     assert told_of(found).endswith(" The untuned defaults of nadam have the better mean too.")
 
 

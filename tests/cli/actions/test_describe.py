@@ -60,8 +60,8 @@ def test_the_first_line_is_short_and_the_whole_answer_follows(note):
 
 def test_the_first_line_says_where_tuning_did_not_help(note):
     found = note(study_of("adam", CLOSE, validation=0.9, untuned=(0.95, 0.96, 0.94)), study_of("sgd", CLOSE))
-    assert found.headline == "No clear winner among these 2 tuned configurations. Tuning did not help adam."
-    assert found.sentences[1].startswith("Tuning did not help adam: its untuned defaults reach 95.00 %, and lead by ")
+    assert found.headline == "No clear winner among these 2 tuned configurations. Tuning made adam worse."
+    assert found.sentences[1].startswith("Tuning made adam worse: its untuned defaults reach 95.00 %, and lead by ")
 
 
 def test_a_forced_comparison_is_said_in_the_first_line(note):
