@@ -10,7 +10,7 @@ from study.optimizers.keras_cautions import UsedOptimizer, keras_cautions
 from study.report.caution import Caution
 from study.report.confirmed import confirmed, divergence_text
 from study.report.early_stops import callbacks_of, stopping_rule, stopping_text
-from study.report.not_ended import not_ended
+from study.report.not_ended import not_begun, not_ended
 from study.report.pairing import Outcome
 from study.report.plan_caveats import plan_cautions
 from study.report.search_caveats import few_trials, search_cautions
@@ -60,6 +60,7 @@ def _of_experiment(experiment: ComparedExperiment) -> Iterator[Caution]:
     yield from _without_test(experiment)
     yield from _left_out(experiment)
     yield from _missing(experiment)
+    yield from not_begun(experiment)
     yield from not_ended(experiment)
     yield from _lengths(experiment)
     yield from search_cautions(experiment)

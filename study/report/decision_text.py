@@ -171,7 +171,9 @@ def going_on_sentence(experiment: ComparedExperiment, outcome: Outcome) -> str:
 
 
 def price_text(outcome: Outcome, priced: Sequence[PairPrice], *, with_error: bool = True) -> str:
-    """Return how many seeds and minutes it takes until all of some pairs are decided, the range first.
+    """Return how many seeds and minutes it takes until the dearest of some pairs is decided, the range first.
+
+    How the pairs hang together is not known, so of all of them it is only a lower limit.
 
     Args:
         outcome: The comparison.
@@ -180,20 +182,22 @@ def price_text(outcome: Outcome, priced: Sequence[PairPrice], *, with_error: boo
     """
     hardest = max(priced, key=lambda each: each.seeds.typical or math.inf)
     seeds, unit = hardest.seeds, outcome.units_text
-    it = "it" if len(priced) == 1 else "all of them" if len(priced) > 2 else "both"
+    it, rest = "it", ""
+    if len(priced) > 1:
+        it, rest = "the dearest of them by itself", " All of them take at least as many."
     if seeds.typical is None:
         seconds = seconds_to(priced, seeds.horizon)
         time = f", more than {duration_text(seconds).removeprefix('about ')} of training" if seconds else ""
         beyond = _beyond_plan(outcome, seeds.horizon) if with_error else ""
-        return f"To decide {it} probably takes more than {seeds.horizon} {unit} in all{time}.{beyond}"
+        return f"To decide {it} probably takes more than {seeds.horizon} {unit} in all{time}.{rest}{beyond}"
     low, high = seeds.low or seeds.typical, f"more than {seeds.horizon}" if seeds.high is None else str(seeds.high)
     seconds = seconds_to(priced, seeds.typical)
     more = f"{seeds.typical - hardest.n_seeds} more of each" + (f", {duration_text(seconds)}" if seconds else "")
     beyond = _beyond_plan(outcome, seeds.typical) if with_error else ""
     if str(low) == high:
-        return f"To decide {it} takes about {seeds.typical} {unit} in all ({more}).{beyond}"
+        return f"To decide {it} takes about {seeds.typical} {unit} in all ({more}).{rest}{beyond}"
     span = f"{low} to {high} {unit} in all"
-    return f"To decide {it} takes {span} (80{SPACE}% range; median {seeds.typical}: {more}).{beyond}"
+    return f"To decide {it} takes {span} (80{SPACE}% range; median {seeds.typical}: {more}).{rest}{beyond}"
 
 
 def _limit_sentence(metric: ObjectiveMetric, outcome: Outcome, of_best: Sequence[PairPrice]) -> str:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from study.core.records import RunRecord
-from study.report.decision_text import alive_pairs
 from study.report.marked_text import listed, marked_name
 from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.pairing import Outcome
@@ -40,9 +39,14 @@ class UntunedLead:
     shared: PairedDifference | None
     has_diverged: bool
 
+    @property
+    def is_shown(self) -> bool:
+        """True if the interval over shared seeds, of this pair alone, excludes 0."""
+        return self.shared is not None and self.shared.low > 0
+
 
 def untuned_leads(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]) -> tuple[UntunedLead, ...]:
-    """Return the leads of untuned defaults: of the winner, or else of the candidate and all that can be the best.
+    """Return the leads of untuned defaults.
 
     Args:
         experiment: The experiment.
@@ -50,18 +54,17 @@ def untuned_leads(experiment: ComparedExperiment, outcome: Outcome, rows: Sequen
         rows: The rows of the summary table, in the page's order.
 
     Returns:
-        The leads, in the page's order; empty where tuning helped all of them, and without decisions.
+        The leads: first that of the entry that is the best on validation, then those that are shown, then the largest.
+        Empty where tuning helped all entries, and without decisions.
     """
     verdict = outcome.verdict
     if verdict is None:
         return ()
-    able = {verdict.candidate}
-    if not verdict.winner:
-        able |= {index for pair in alive_pairs(outcome) for index in (pair.first, pair.second)}
-    labels = {outcome.labels[index] for index in able}
+    best = outcome.labels[verdict.candidate]
     entries = {entry.label: entry for entry in experiment.entries}
-    found = [_lead(entries[row.label], row, outcome, experiment.metric) for row in rows if row.label in labels]
-    return tuple(each for each in found if each is not None)
+    found = [_lead(entries[row.label], row, outcome, experiment.metric) for row in rows]
+    leads = [each for each in found if each is not None]
+    return tuple(sorted(leads, key=lambda each: (each.label != best, not each.is_shown, -each.lead)))
 
 
 def untuned_sentence(metric: ObjectiveMetric, leads: Sequence[UntunedLead]) -> str:
@@ -75,20 +78,24 @@ def untuned_sentence(metric: ObjectiveMetric, leads: Sequence[UntunedLead]) -> s
         return ""
     first, *others = leads
     counted = f" (a diverged run counts as {metric.text(metric.worst)})" if first.has_diverged else ""
-    name, shared = marked_name(first.label), first.shared
-    did_harm = shared is not None and shared.low > 0
-    tuning = f"Tuning made {name} worse" if did_harm else f"Tuning is not shown to help {name}"
+    name = marked_name(first.label)
+    tuning = f"Tuning made {name} worse" if first.is_shown else f"Tuning is not shown to help {name}"
     told = f"{tuning}: its untuned defaults reach {metric.text(first.mean)}{counted}, {_ahead(metric, first)}."
-    if not others:
-        return told
-    return f"{told} The untuned defaults of {listed([each.label for each in others])} have the better mean too."
+    shown = [each.label for each in others if each.is_shown]
+    left = [each.label for each in others if not each.is_shown]
+    if shown:
+        told += f" It made {listed(shown)} worse{' too' if first.is_shown else ''}, each pair by itself."
+    if left:
+        has, its = ("has", "its") if len(left) == 1 else ("have", "their")
+        told += f" {listed(left)} {has} a better mean with {its} untuned defaults too, which is not shown."
+    return told
 
 
-def _ahead(metric: ObjectiveMetric, lead: UntunedLead) -> str:
+def _ahead(metric: ObjectiveMetric, lead_of: UntunedLead) -> str:
     """Return the lead over the shared seeds, and whether its interval shows a difference of this pair alone."""
-    shared = lead.shared
+    shared = lead_of.shared
     if shared is None:
-        return f"better by {metric.change(lead.lead, signed=False)}"
+        return f"better by {metric.change(lead_of.lead, signed=False)}"
     over = f"over {shared.n} shared seed{'s' if shared.n > 1 else ''}"
     by = metric.change(abs(shared.mean), signed=False)
     told = f"and lead by {by} {over}"
@@ -100,7 +107,7 @@ def _ahead(metric: ObjectiveMetric, lead: UntunedLead) -> str:
     if not span:
         return f"{told}, too few for an interval"
     lead = "" if shared.mean > 0 else " of their lead"
-    shown = "; shown for this pair alone" if shared.low > 0 else ""
+    shown = "; shown for this pair alone" if lead_of.is_shown else ""
     return f"{told} ({100 * shared.level:g}{SPACE}% interval{lead} {span}{shown})"
 
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from study.report.not_ended import not_ended
+from study.report.not_ended import not_begun, not_ended
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,21 @@ def test_the_state_of_a_study_is_said_as_far_as_it_is_known(make_study, make_exp
 
 def test_a_study_that_ended_has_no_caution(make_study, make_experiment):
     assert not list(not_ended(make_experiment(make_study("adam", [0.8, 0.81]))))
+
+
+def test_a_study_that_was_cut_off_is_named_though_its_tuned_confirmations_are_all_there(make_study, make_experiment):
+    made = make_study("adam", [0.8, 0.81], status="KILLED")
+    (caution,) = not_ended(make_experiment(made))
+    assert caution.text == "adam was cut off (killed): 6 of 6 trials, 2 confirmations. The same command continues it."
+
+
+def test_studies_of_a_command_that_have_not_begun_are_counted(make_study, make_experiment):
+    made = make_study("adam", [0.8, 0.81])
+    planned = replace(made, tags={**made.tags, "command_studies": f"{made.settings_id},b,c"})
+    (caution,) = not_begun(make_experiment(planned))
+    assert caution.serious
+    assert caution.text.startswith("2 of the 3 studies of these commands have no trial yet, or have been deleted. ")
+    other = make_study("sgd", [0.8, 0.81])
+    all_there = replace(made, tags={**made.tags, "command_studies": f"{made.settings_id},{other.settings_id}"})
+    assert not list(not_begun(make_experiment(all_there, other)))
+    assert not list(not_begun(make_experiment(made)))

@@ -19,6 +19,7 @@ from study.core.terminal import is_screen
 from study.report.decision_text import duration_text, equality_note, plan_sentence
 from study.report.json_export import pair_price
 from study.report.marked_text import plain
+from study.report.not_ended import not_begun, not_ended
 from study.report.objective_metric import ObjectiveMetric
 from study.report.pairing import Outcome, decide_outcome
 from study.report.planning import FurtherSeeds, PairPlan, check_pilot, check_plan_values, further_seeds
@@ -63,7 +64,11 @@ def show_plan(options: argparse.Namespace) -> int:
     note = plain(equality_note(outcome))
     told = [*([note] if note else []), plain(plan_sentence(experiment.metric, outcome, margin_key=margin_key))]
     told += [] if found.pairs else ["Nothing is open that decides who is best: more seeds are not needed."]
-    write_paragraphs([Paragraph(text=f"{name}: {first}", look="answer"), *told], stream=sys.stdout)
+    cautions = [
+        Paragraph(text=f"{each.topic}: {each.text}", look="caution")
+        for each in (*not_begun(experiment), *not_ended(experiment))
+    ]
+    write_paragraphs([Paragraph(text=f"{name}: {first}", look="answer"), *cautions, *told], stream=sys.stdout)
     if found.pairs:
         _show_pairs(experiment, outcome, found, shows_all=options.all)
         _show_command(found, commands, outcome)
