@@ -279,10 +279,11 @@ def _diverged_confirmations(experiment: ComparedExperiment) -> Iterator[Caution]
     for entry in experiment.entries:
         if apart := divergence_text(confirmed(entry.tuned, metric)):
             counted = (
-                f"Differences and tests count each as {metric.text(metric.worst)}; means and intervals in the summary "
-                "leave them out"
+                f"The order, differences and tests count each as {metric.text(metric.worst)}; the means and intervals "
+                f"of {metric.confirmed_spoken} in the summary leave them out"
                 if metric.is_share
-                else "It has no mean, so the tests leave it out; means and intervals in the summary are of the others"
+                else "It has no mean, so the tests leave it out; the means and intervals of "
+                f"{metric.confirmed_spoken} in the summary are of the others"
             )
             text = f"{entry.label}: of the confirmations of the best configuration, {apart}. {counted}."
             yield Caution(topic="Diverged confirmations", text=text, serious=True)

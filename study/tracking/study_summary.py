@@ -293,7 +293,12 @@ def score_tags(objective: str, tests: Tests, *, untuned: Tests = _NO_TESTS) -> d
         found["test"] = tests[name]
     if name := _shown(objective, untuned) or (objective if objective in untuned else ""):
         found["untuned"] = untuned[name]
-    return {tag: tested_score(tested) for tag, tested in found.items()}
+    tags = {tag: tested_score(tested) for tag, tested in found.items()}
+    chosen = found.get("validation")
+    if chosen is not None and chosen.chosen_by is not None and chosen.n_diverged:
+        # As on the page and in its order: a confirmation that diverged has the worst value there.
+        tags["validation"] = f"{score_text(chosen.chosen_by)} ({chosen.n_diverged} of {chosen.n} diverged)"
+    return tags
 
 
 def _shown(objective: str, tests: Tests) -> str:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -111,3 +112,11 @@ def test_the_untuned_mean_is_of_the_metric_of_the_tuned_one():
     assert score_tags("val_accuracy", tuned) == told
     without_test = {"val_accuracy": mean(0.7)}
     assert score_tags("val_accuracy", tuned, untuned=without_test)["untuned"] == "0.7000 ± 0.0200"
+
+
+def test_the_validation_mean_with_diverged_confirmations_is_that_of_the_order():
+    of_two = ConfirmedMean(mean=0.6, low=0.5, high=0.7, n=5, n_diverged=3, divergence_limit=0.9)
+    tests = {"val_accuracy": replace(of_two, chosen_by=0.24), "test_accuracy": of_two}
+    tags = score_tags("val_accuracy", tests)
+    assert tags["validation"] == "0.2400 (3 of 5 diverged)"
+    assert tags["test"] == "0.6000 ± 0.1000, 3 of 5 diverged"
