@@ -39,10 +39,13 @@ def tuning_figure(
     """
     bands: list[dict[str, Any]] = []
     lines: list[dict[str, Any]] = []
+    without: list[str] = []
     few = len(curves) <= _BANDS_AT_ONCE
     for label, curve in curves.items():
         n = curve.median.n.astype(np.float64)
         drawn = _band_and_limit(curve, metric, name=label, style=look[label])
+        if not len(drawn[0]["x"]):
+            without.append(label)
         if not few and label != candidate:
             first = not any(each["legendgroup"] == "bands" for each in bands)
             folded = {"visible": "legendonly", "legendgroup": "bands", "name": "other bands", "showlegend": False}
@@ -61,8 +64,16 @@ def tuning_figure(
         traces=[*bands, *apart(lines)],
         x={**count_axis("random trials", most=most), "range": [1 - 0.02 * most, most + 0.02 * most]},
         y=axis,
-        note=" ".join([*([beyond] if beyond else []), *_ties(lines, framed)]),
+        note=" ".join(filter(None, [_without_band(without, len(curves)), beyond, *_ties(lines, framed)])),
     )
+
+
+def _without_band(labels: Sequence[str], n_curves: int) -> str:
+    """Return which curves have the worse limit alone, since so few trials bound the true line on one side."""
+    if not labels:
+        return ""
+    who = "These searches have" if len(labels) == n_curves else f"{', '.join(labels)}:"
+    return f"{who} too few trials for a band; the dotted line is the worse limit."
 
 
 def _tuning_axis(lines: Sequence[Mapping[str, Any]], metric: ObjectiveMetric) -> tuple[dict[str, Any], str]:

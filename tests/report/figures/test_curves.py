@@ -82,7 +82,8 @@ def test_a_tuning_curve_outside_of_the_frame_is_named(make_study, make_experimen
     found = compare(make_experiment(*studies))
     figure = found.figures["tuning"]
     assert figure.y["range"][0] > 0.9
-    assert figure.note == "Below the frame, with the last median: sgd (30.00\u00a0%)."
+    few = "These searches have too few trials for a band; the dotted line is the worse limit."
+    assert figure.note == f"{few} Below the frame, with the last median: sgd (30.00\u00a0%)."
     assert f'<p class="notes">{figure.note}</p>' in render([found], origin=ORIGIN)
     assert "Below the frame" in to_svg(figure)
     assert to_plotly(figure).layout.title.subtitle.text == figure.note
@@ -106,6 +107,16 @@ def test_without_a_completed_trial_there_is_no_tuning_curve(make_study, make_exp
     none = replace(none, trials=diverged)
     assert "tuning" not in compare(make_experiment(none)).figures
     assert set(compare(make_experiment(none, some)).tuning) == {"adam", "sgd"}
+
+
+def test_curves_of_few_trials_are_said_to_have_no_band(make_study, make_experiment):
+    scores = np.random.default_rng(0).uniform(0.5, 0.9, 64)
+    notes = [
+        compare(make_experiment(make_study("adam", [0.9] * 3, trials=tuple(scores[:n])))).figures["tuning"].note
+        for n in (64, 8)
+    ]
+    assert "band" not in notes[0]
+    assert notes[1] == "These searches have too few trials for a band; the dotted line is the worse limit."
 
 
 def test_a_band_is_filled_only_where_the_trials_limit_both_sides(make_study, make_experiment):
@@ -136,7 +147,7 @@ def test_a_curve_on_another_has_gaps_and_both_are_named_at_the_end(make_study, m
     dashes = {each["name"]: each["line"]["dash"] for each in figure.traces if each["mode"] == "lines+markers"}
     assert sorted([dashes.pop("adam"), dashes.pop("nadam")]) == ["dash", "solid"]
     assert dashes == {"sgd": "solid"}
-    assert figure.note == "At the same place end adam and nadam."
+    assert figure.note.endswith("At the same place end adam and nadam.")
 
 
 def one_epoch(experiment):
