@@ -203,6 +203,8 @@ def _slips_table(entries: Entries, metric: ObjectiveMetric) -> Table:
         "Each slip on and off: train / test accuracy, means over seeds. Momentum without its slip is the average "
     )
     caption += "at ten times the rate, which is the velocity at 0.01; mini-batch descent has no slip of its rule."
+    if any("diverged" in cell for row in rows for cell in row[1:]):
+        caption += " Runs that diverged are in the means with the last accuracies that were measured."
     return Table(caption=caption, header=("setting", *_NAMES.values()), rows=tuple(rows))
 
 

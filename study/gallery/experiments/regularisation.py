@@ -163,11 +163,13 @@ def _effects(
     told = []
     for column in columns:
         plain = grid["none", column]
-        compared = gaps(plain, [grid[row, column] for row in rows if (row, column) in grid], bounds=metric.bounds)
-        parts = _told(compared, metric)
+        cells = [grid[row, column] for row in rows if (row, column) in grid]
+        parts = _told(gaps(plain, cells, bounds=metric.bounds), metric)
+        has_diverged = any(run.state == "diverged" for cell in cells for run in cell.study.tuned)
+        counted = f" (a run that diverged counts as {metric.text(metric.worst)})" if has_diverged else ""
         if parts:
             told.append(
-                f"{column}: test {metric.spoken} against none, each at its best rate, Holm's intervals: "
+                f"{column}: test {metric.spoken} against none, each at its best rate, Holm's intervals{counted}: "
                 f"{'; '.join(parts)}."
             )
     return tuple(told)

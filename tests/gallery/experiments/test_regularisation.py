@@ -104,6 +104,11 @@ def test_a_run_that_diverged_is_in_no_column_and_has_no_gap(make_grid):
 
     (_, without), (_, diverged) = (shown_of(*scores).tables[0].rows for scores in ([0.9] * 3, [0.9] * 3 + [-np.inf]))
     assert diverged[:4] == without[:4]
+    (effect,) = [
+        told for told in shown_of(0.9, 0.9, 0.9, -np.inf).findings if "against none, each at its best" in told
+    ]
+    assert "(a run that diverged counts as 0.00\u00a0%)" in effect
+    assert "counts as" not in " ".join(shown_of(0.9, 0.9, 0.9).findings)
     assert "1 of 4 diverged" in diverged[4]
     gaps = [shown_of(*scores).findings[-1] for scores in ([0.9] * 3, [0.9] * 3 + [-np.inf])]
     assert gaps[0].split("l2 ")[1] == gaps[1].split("l2 ")[1]
