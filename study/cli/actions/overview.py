@@ -17,11 +17,13 @@ from study.core.names import typed_command
 from study.core.number_text import score_text
 from study.core.records import RunRecord, StudyRecord
 from study.core.terminal import height_of, is_screen
+from study.pipeline.confirmed_means import confirmed_means
 from study.report.choice_order import choice_key
 from study.report.objective_metric import PREFIXES, confirmed_on_of, metric_of
 from study.report.studies import at_target
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_studies
+from study.tracking.study_summary import ConfirmedMean
 
 if TYPE_CHECKING:
     from study.search.stored_searches import Searches  # imports Optuna
@@ -268,26 +270,36 @@ def _confirmed_metric(study: StudyRecord, names: Collection[str]) -> str | None:
 
 
 def _interval(study: StudyRecord) -> str:
-    means = [name.removeprefix("mean_") for name in study.metrics if name.startswith("mean_")]
+    means = _stored_means(study) or confirmed_means(_tuned(study), params=study.params, tags=study.tags)
     metric = _confirmed_metric(study, means)
     if metric is None:
         return ""
-    mean, low, high = (study.metrics.get(f"{part}_{metric}", math.nan) for part in ("mean", "low", "high"))
-    apart = _diverged(study)
-    if math.isnan(mean):
+    found = means[metric]
+    apart = ""
+    if found.n_diverged and found.divergence_limit is not None:
+        others = "" if math.isnan(found.mean) else "others "
+        limit = math.ceil(100 * found.divergence_limit - 1e-9)
+        apart = f"{found.n_diverged} {others}diverged (rate up to {limit} %)"
+    if math.isnan(found.mean):
         return apart
-    n = sum(run.state == "complete" for run in _tuned(study))
+    n = found.n - found.n_diverged
     few = "one seed" if n == 1 else f"{n} seeds"
-    ends = f"({few})" if math.isnan(low) else f"[{_number(low)}, {_number(high)}]"
-    return f"{_number(mean)} {ends}" + (f" of the others; {apart}" if apart else "")
+    ends = f"({few})" if math.isnan(found.low) else f"[{_number(found.low)}, {_number(found.high)}]"
+    return "; ".join(filter(None, (f"{_number(found.mean)} {ends}", apart)))
 
 
-def _diverged(study: StudyRecord) -> str:
-    """Return the number of confirmations that diverged and the rate not excluded; empty where none did."""
-    n, limit = (study.metrics.get(name) for name in ("n_confirmations_diverged", "divergence_rate_high"))
-    if not n or limit is None:
-        return ""
-    return f"{n:.0f} diverged (rate up to {math.ceil(100 * limit - 1e-9)} %)"
+def _stored_means(study: StudyRecord) -> dict[str, ConfirmedMean]:
+    """Return the means over confirmations in the study's run; empty for a study that was cut off before them."""
+    kept = study.metrics
+    n_diverged = int(kept.get("n_confirmations_diverged", 0))
+    n = n_diverged + sum(run.state == "complete" for run in _tuned(study))
+
+    def mean_of(metric: str) -> ConfirmedMean:
+        mean, low, high = (kept.get(f"{part}_{metric}", math.nan) for part in ("mean", "low", "high"))
+        limit = kept.get("divergence_rate_high")
+        return ConfirmedMean(mean=mean, low=low, high=high, n=n, n_diverged=n_diverged, divergence_limit=limit)
+
+    return {metric: mean_of(metric) for name in kept if (metric := name.removeprefix("mean_")) != name}
 
 
 def _mean(study: StudyRecord, runs: Sequence[RunRecord]) -> str:

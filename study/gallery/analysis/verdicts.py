@@ -32,8 +32,8 @@ MEANINGS = {
     "stated margin); or the claim leaves nothing to chance, and the path itself shows it.",
     ClaimVerdict.CONTRADICTED: "The interval lies wholly on the other side, after correction for all comparisons.",
     ClaimVerdict.NOT_SHOWN: "The interval includes both sides: these seeds do not decide it.",
-    ClaimVerdict.INCONCLUSIVE: "The run cannot judge it: fewer than three seeds, too few cases, a shorter training than "
-    "the claim names, or a part that was not run.",
+    ClaimVerdict.INCONCLUSIVE: "The run cannot judge it: fewer than three seeds, too few cases, a shorter training "
+    "than the claim names, or a part that was not run.",
 }
 # A sentence that begins with a verdict: at the start of a finding, or after the end of another sentence.
 _SENTENCE = re.compile(rf"(?:^|(?<=[.)] ))({'|'.join(ClaimVerdict)})(?=[\s,:;])")

@@ -7,6 +7,7 @@ import pytest
 from study.cli import paragraphs, text_table
 from study.cli.actions import overview
 from study.core.records import StudyRecord
+from tests.report.conftest import study_of
 
 
 def study(metric, **means):
@@ -49,9 +50,17 @@ def test_the_table_shows_divergence_and_no_interval_of_two_seeds(monkeypatch, ca
     monkeypatch.setattr(overview, "read_studies", lambda *_, **__: [diverged, two, none])
     overview.show_studies({("sqlite:///nowhere", "e")})
     shown = capsys.readouterr().out
-    assert "0.5000 [0.5000, 0.5000] of the others; 2 diverged (rate up to 51 %)" in shown
+    assert "0.5000 [0.5000, 0.5000]; 2 others diverged (rate up to 51 %)" in shown
     assert "0.5000 (0 seeds)" in shown
-    assert shown.count("2 diverged (rate up to 51 %)") == 2
+    assert "| 2 diverged (rate up to 51 %) |" in " ".join(shown.split())
+
+
+def test_a_study_that_was_cut_off_shows_the_mean_of_the_confirmations_it_has(monkeypatch, capsys):
+    cut_off = replace(study_of("adam", [0.8, 0.81, 0.82]), status="KILLED")
+    assert not [name for name in cut_off.metrics if name.startswith("mean_")]
+    monkeypatch.setattr(overview, "read_studies", lambda *_, **__: [cut_off])
+    overview.show_studies({("sqlite:///nowhere", "e")})
+    assert "0.8100 [0.7852, 0.8348]" in capsys.readouterr().out
 
 
 def test_each_of_several_experiments_gets_a_line(monkeypatch, capsys):
