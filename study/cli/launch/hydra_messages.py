@@ -49,6 +49,9 @@ def missing_choice(error: MissingConfigException) -> tuple[str, Fault] | None:
     options = sorted(map(str, error.options or ()))
     allowed = f"one of {', '.join(options)}" if options else f"a file conf/{found['path']}.yaml"
     advice = did_you_mean(choice, options) if options else "Correct the name."
+    if group == "experiment":
+        named = f"To give your own comparison this name, type experiment_name={choice}."
+        advice = f"{advice} {named}" if "mean" in advice else named
     if package := _PLUGINS.get((group, choice)):
         advice = f"It is a plugin of Hydra: pip install {package}."
     if found["where"] not in (None, "config", "hydra/config"):

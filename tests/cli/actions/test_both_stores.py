@@ -117,8 +117,8 @@ def test_a_renamed_study_goes_on_in_both_stores(configs, here, tmp_path):
     runs = [run for run in client.search_runs([experiment.experiment_id]) if run.data.tags["study_name"] == "mine [1]"]
     assert sorted(run.info.run_name for run in runs) == [
         "mine [1]",
-        "mine [1] best 0",
-        *(f"mine [1] trial 00{number}" for number in range(4)),
+        "mine [1] confirmation 0 (tuned)",
+        *(f"mine [1] trial {number}" for number in range(4)),
     ]
     assert _n_done(dataclasses.replace(configs["adam"], study_name=None)) == (4, 1)
 
