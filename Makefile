@@ -44,7 +44,7 @@ gallery-full: $(VENV)/installed ## run every published comparison at its publish
 test: $(VENV)/installed-dev ## install what the tests need, then run them
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
 
-test-quick: $(VENV)/installed-dev ## run the tests that a change most likely breaks, in two minutes
+test-quick: $(VENV)/installed-dev ## run the tests that a change most likely breaks, in ten minutes
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS) -m "not (slow or full or faults or gallery or gpu or browser)"
 
 test-full: $(VENV)/installed-dev ## run the further cases of the longest tests (half an hour)
