@@ -162,6 +162,8 @@ def drop_replaced_models(client: MlflowClient, run_id: str, model_ids: Collectio
         model_ids: Ids of the models that may be deleted. Others stay, such as one that another worker logged since.
         of: Name of the training whose model stays, as given to `log_keras_model`.
     """
+    if not model_ids:
+        return
     found = list(_logged_models(client, run_id))
     if not any(logged.tags.get(_OF) == _digest(of) and not _lost_file(logged) for logged in found):
         return
