@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -25,6 +25,8 @@ _OF_A_PROCESS = (RECORD, "process", mlflow_schema.COLOR)
 _METRICS_PER_CALL = 1000
 # Refusals that may pass: not logged in, no rights yet, too slow, too many calls.
 _RETRIED = (401, 403, 408, 429)
+# What SQLite, and PostgreSQL or MySQL, say of a value that was written twice; it is written again up to so many times.
+_DOUBLED, _TRIES = ("UNIQUE constraint failed: metrics.", "metric_pk"), 8
 
 
 def is_passing(error: BaseException) -> bool:
@@ -200,7 +202,7 @@ class MlflowWriter:
                 last = first + _METRICS_PER_CALL >= len(entry.metrics)
                 tags = mlflow_schema.to_tags(entry.tags) if last else []
                 some = entry.metrics[first : first + _METRICS_PER_CALL]
-                self._client.log_batch(run_id, metrics=list(some), tags=tags)
+                self._log_metrics(run_id, list(some), tags)
             if not entry.metrics:
                 self._client.log_batch(run_id, tags=mlflow_schema.to_tags(entry.tags))
         elif isinstance(entry, File):
@@ -211,6 +213,20 @@ class MlflowWriter:
                 self._client.log_artifact(run_id, str(path), None if place.parent.name == "" else str(place.parent))
         elif isinstance(entry, Finish):
             self._client.set_terminated(run_id, entry.status, end_time=entry.ended)
+
+    def _log_metrics(self, run_id: str, metrics: list[Metric], tags: list[RunTag]) -> None:
+        """Write metrics, again if another worker wrote some of the same values at the same moment.
+
+        MLflow leaves out values that a database has already, and fails if further ones come in between.
+        """
+        for n_left in reversed(range(_TRIES)):
+            try:
+                self._client.log_batch(run_id, metrics=metrics, tags=tags)
+            except MlflowException as error:
+                if not n_left or not any(name in str(error) for name in _DOUBLED):
+                    raise
+            else:
+                return
 
     def _standing(self, run: str) -> list[Run]:
         """Return the active runs with a key, the run with most metrics first."""
