@@ -74,6 +74,15 @@ def pytest_runtest_logstart():
         gc.freeze()
 
 
+BACKEND = os.environ["KERAS_BACKEND"]
+
+
+def pytest_runtest_logfinish():
+    # A test that chose a backend and did not load Keras decides nothing for the tests after it.
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = BACKEND
+
+
 @pytest.fixture(scope="session")
 def compose_quick():
     """Compose and check a quick study of the real conf/ with overrides, its stores in a given folder."""
