@@ -46,8 +46,8 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
                 without its seeds), left_out;
             differences: the candidate against each other: other, mean, low_holm, high_holm (positive where the
                 candidate is better), p_holm, p_superior, told_apart;
-            untuned_leads: the entries whose untuned defaults have a better mean than their tuned configuration, of
-                those that can be the best: label, mean (untuned), lead (above 0: better), shared (over the seeds that
+            untuned_leads: the entries whose untuned defaults have a better mean than their tuned configuration:
+                label, mean (untuned), lead (above 0: better), shared (over the seeds that
                 both have: mean, low, high, p, standard_error, level, n; null without them), has_diverged;
             luck: by label, of several study seeds: luck (parts: source, variance, low, high, freedom; within,
                 n_study_seeds, n_studies, n_runs, level), next (best, standard_error, with_study_seed,

@@ -150,8 +150,7 @@ def verdict(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
         after: The ranking of the tuned optimizers.
         metric: The compared metric.
     """
-    shared = [name for name in before.names if name in after.names]
-    pairs = list(combinations(shared, 2))
+    pairs = _shared(before, after)[1]
     both = [pair for pair in pairs if pair in before.differences and pair in after.differences]
     turned = [(a, b) for a, b in pairs if after.place(a) > after.place(b)]
     sure = _sure(both, before, after)
@@ -186,8 +185,7 @@ def ranking_in_short(before: Ranking, after: Ranking, metric: ObjectiveMetric) -
         after: The ranking of the tuned optimizers.
         metric: The compared metric.
     """
-    shared = [name for name in before.names if name in after.names]
-    pairs = list(combinations(shared, 2))
+    shared, pairs = _shared(before, after)
     sure = _sure(pairs, before, after)
     shown = f" ({_versus(sure[0])})" if len(sure) == 1 else ""
     counted = len(sure) or "none"
@@ -206,6 +204,12 @@ def ranking_in_short(before: Ranking, after: Ranking, metric: ObjectiveMetric) -
     return f"{told}. {best[0].upper()}{best[1:]}."
 
 
+def _shared(before: Ranking, after: Ranking) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the names that two rankings share, and their pairs."""
+    names = [name for name in before.names if name in after.names]
+    return names, list(combinations(names, 2))
+
+
 def _versus(pair: tuple[str, str]) -> str:
     return f"{pair[0]} against {pair[1]}"
 
@@ -218,8 +222,7 @@ def changes(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[s
         after: The ranking under the second setting.
         metric: The compared metric.
     """
-    shared = [name for name in before.names if name in after.names]
-    pairs = list(combinations(shared, 2))
+    shared, pairs = _shared(before, after)
     turned = [(a, b) for a, b in pairs if after.place(a) > after.place(b)]
     counted = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
     sentences = [
