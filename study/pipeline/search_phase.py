@@ -11,6 +11,7 @@ from study.core.interrupt import is_stopping, stop_here
 from study.core.trainer_interface import BestTrial, Trial, TrialResult, nothing
 from study.pipeline.context import StudyContext
 from study.pipeline.train_batch import Scored, end_trials, show_ended, start_trials, train_batch
+from study.search.claims import LostTrialsError
 from study.search.failed_trials import Failures, all_failed
 from study.search.pruners import waits_for_finished_trials
 from study.search.waiting import Wait
@@ -34,8 +35,13 @@ def search(
 
     Raises:
         FailedTrialsError: Too many trials failed one after the other, or all of them.
+        LostTrialsError: Other workers took trials of this one over.
     """
-    SearchLoop(context, is_reached).run(meanwhile)
+    try:
+        SearchLoop(context, is_reached).run(meanwhile)
+    except LostTrialsError as error:
+        context.tracker.lose(error.numbers)
+        raise
     errors = context.search.errors
     if len(errors) >= max(context.config.n_trials, context.search.n_spent):  # a lower number than before may be typed
         raise all_failed(errors, context.config)

@@ -383,6 +383,6 @@ class Search:
             raise
 
     def _check_own(self) -> None:
-        own = [self._store.optuna.get_trial(trial_id(trial)) for trial in self._asked.values()]
-        if n := sum(TAKEN_OVER in trial.user_attrs for trial in own):
-            raise LostTrialsError(n, stale_after_s=self._config.stores.stale_after_s)
+        own = {number: self._store.optuna.get_trial(trial_id(trial)) for number, trial in self._asked.items()}
+        if lost := [number for number, trial in own.items() if TAKEN_OVER in trial.user_attrs]:
+            raise LostTrialsError(lost, stale_after_s=self._config.stores.stale_after_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from study.core.errors import StudyError
@@ -17,15 +17,19 @@ class LostTrialsError(StudyError):
     """Trials of this worker were taken over by others; the same command lets the worker take part again.
 
     Args:
-        n: Number of the trials.
+        numbers: Numbers of the trials.
         stale_after_s: Time without a heartbeat after which a worker counts as dead, in seconds.
+
+    Attributes:
+        numbers: Numbers of the trials.
     """
 
     exit_status = 1
 
-    def __init__(self, n: int, *, stale_after_s: float) -> None:
+    def __init__(self, numbers: Collection[int], *, stale_after_s: float) -> None:
+        self.numbers = frozenset(numbers)
         super().__init__(
-            f"{n} of this worker's trials were taken over by others, which got no heartbeat from it for "
+            f"{len(numbers)} of this worker's trials were taken over by others, which got no heartbeat from it for "
             f"storage.stale_after_s={stale_after_s:g} seconds: it was paused, or disconnected from the server. Start "
             "it again, and it takes part again."
         )

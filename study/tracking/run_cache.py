@@ -106,6 +106,15 @@ class RunCache:
         if key[0] == "trial" and (outcome := study_summary.outcome_of(record)) is not None:
             self.trials.add(key[1], outcome)
 
+    def lose(self, key: Key) -> list[str]:
+        """Drop a run that another worker has taken over, and return its ids here.
+
+        Args:
+            key: Kind and number.
+        """
+        self._open.pop(key, None)
+        return [run.run_id for run in self._runs.pop(key, ())]
+
     def lacks_trials(self) -> bool:
         """Return whether a trial before the last one is neither known nor in progress here: another worker has it."""
         numbers = {*self.trials.outcomes, *(number for kind, number in self._open if kind == "trial")}

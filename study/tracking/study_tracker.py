@@ -240,6 +240,16 @@ class StudyTracker:
         """Leave the study's run to other workers: it goes on after this process."""
         self._is_last = False
 
+    def lose(self, numbers: Collection[int]) -> None:
+        """Leave trials of this worker, and the study's run, to the other workers that have taken the trials over.
+
+        Args:
+            numbers: Numbers of the trials.
+        """
+        lost = {run_id for number in numbers for run_id in self._cache.lose(("trial", number))}
+        self._ended = [draft for draft in self._ended if draft.start.run not in lost]
+        self.leave()
+
     def accept(self, change: str) -> None:
         """Record a change that the user accepted.
 
@@ -322,7 +332,7 @@ class StudyTracker:
             try:
                 self.write()
                 self._writer.put(*(Finish(run=run, status="KILLED", ended=now) for run in cut_off))
-                if self._is_last or status != "FINISHED":
+                if self._is_last:
                     self._writer.put(Finish(run=self.run_id, status=status, ended=now))
             finally:
                 n_waiting = self._writer.close()

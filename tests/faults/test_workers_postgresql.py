@@ -105,9 +105,9 @@ def test_a_paused_worker_notices_that_its_trial_was_taken_over(crew, url):
     crew.wait_for(3)
     os.kill(paused, signal.SIGCONT)
     statuses = crew.join()
-    assert statuses[other] == 0
-    assert statuses[paused] != 0
     errors = "".join(path.read_text() for path in crew.folder.glob("stderr-*"))
+    assert statuses[other] == 0, errors
+    assert statuses[paused] != 0
     assert "1 of this worker's trials were taken over by others" in errors
     check(crew, url, n_trials=3)
 

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import math
 import os
@@ -441,14 +442,14 @@ def cut_off_after(open_tracker, config, trial, values):
     return read(config)[0].trials[0].run_id
 
 
-def train(tracker, trial, values, *, in_bulk=False, error=None):
-    tracker.start("trial", trial, in_bulk=in_bulk)
+def train(tracker, trial, values, *, kind="trial", in_bulk=False, error=None):
+    tracker.start(kind, trial, in_bulk=in_bulk)
     for epoch, value in enumerate(values):
-        tracker.epoch("trial", trial, EpochReport(epoch=epoch, step=epoch + 1, metrics={"val_accuracy": value}))
+        tracker.epoch(kind, trial, EpochReport(epoch=epoch, step=epoch + 1, metrics={"val_accuracy": value}))
     history = {"val_accuracy": values}
     state = "failed" if error else "complete"
     result = TrialResult(trial=trial, state=state, history=history, summary={}, error=error)
-    tracker.end("trial", result, objective=math.nan if error else values[-1])
+    tracker.end(kind, result, objective=math.nan if error else values[-1])
 
 
 @pytest.mark.parametrize(
@@ -586,6 +587,49 @@ def test_the_progress_counts_the_trials_of_other_workers_and_the_last_to_end_clo
             first.leave()
         assert read(config)[0].status == "RUNNING"
     assert read(config)[0].status == "FINISHED"
+
+
+@pytest.mark.parametrize("in_bulk", [False, True])
+def test_a_worker_that_was_paused_leaves_the_trials_that_others_took_over(
+    make_config, open_tracker, monkeypatch, in_bulk
+):
+    config = make_config()
+    with contextlib.suppress(RuntimeError), open_tracker(config) as paused:
+        paused.start("trial", trial_of(0), in_bulk=in_bulk)
+        paused.epoch("trial", trial_of(0), EpochReport(epoch=0, step=1, metrics={"val_accuracy": 0.9}))
+        paused.start("trial", trial_of(1))
+        if in_bulk:
+            paused.end(
+                "trial", TrialResult(trial=trial_of(0), state="complete", history={}, summary={}), objective=0.9
+            )
+        else:
+            paused.flush()
+        with monkeypatch.context() as patched:
+            patched.setattr("os.getpid", lambda: os.getppid())
+            with open_tracker(config) as other:
+                train(other, trial_of(0), (0.9,))
+        paused.lose([0])
+        raise RuntimeError("lost")
+    (study,) = read(config)
+    assert study.status == "FINISHED"
+    assert [(run.number, run.status, run.state) for run in study.trials] == [
+        (0, "FINISHED", "complete"),
+        (1, "KILLED", None),
+    ]
+
+
+def test_a_run_that_another_worker_continues_is_not_marked_as_killed(make_config, open_tracker, monkeypatch):
+    config = make_config()
+    with contextlib.suppress(KeyboardInterrupt), open_tracker(config) as paused:
+        paused.start("best", trial_of(0))
+        paused.flush()
+        with monkeypatch.context() as patched:
+            patched.setattr("os.getpid", lambda: os.getppid())
+            with open_tracker(config) as other:
+                train(other, trial_of(0), (0.9,), kind="best")
+        raise KeyboardInterrupt
+    (run,) = read(config)[0].confirmations
+    assert (run.status, run.state) == ("FINISHED", "complete")
 
 
 def test_a_worker_that_lacks_trials_of_others_records_no_progress_of_its_own(make_config, open_tracker, monkeypatch):

@@ -19,8 +19,10 @@ from study.tracking.packed_tags import all_tags, packed
 RECORD = "record"
 # The start of keys of runs that are not in the store yet; no id of MLflow starts like this.
 NEW = "new-"
+# The tag with the machine and the process that write a run.
+_PROCESS = "process"
 # Tags that may differ between a run that was cut off and the one that continues it.
-_OF_A_PROCESS = (RECORD, "process", mlflow_schema.COLOR)
+_OF_A_PROCESS = (RECORD, _PROCESS, mlflow_schema.COLOR)
 # Largest number of metrics that MLflow accepts in one call.
 _METRICS_PER_CALL = 1000
 # Refusals that may pass: not logged in, no rights yet, too slow, too many calls.
@@ -59,6 +61,7 @@ class MlflowWriter:
         self._ids: dict[str, str] = {}
         self._resumed: dict[str, ResumedStudy | ResumedTrial] = dict(resumed or {})
         self._doubtful: set[str] = set()
+        self._processes: dict[str, str] = {}
 
     def deliver(self, entry: RunEntry, *, again: bool = False) -> None:
         """Write an entry.
@@ -112,6 +115,7 @@ class MlflowWriter:
             self._doubtful.discard(run)
 
     def _start(self, start: Start, *, again: bool) -> None:
+        self._processes[start.run] = start.tags.get(_PROCESS, "")
         if again:
             self._doubtful.add(start.run)
             self._ids.pop(start.run, None)
@@ -211,8 +215,13 @@ class MlflowWriter:
                 path = Path(folder) / place.name
                 path.write_bytes(entry.content)
                 self._client.log_artifact(run_id, str(path), None if place.parent.name == "" else str(place.parent))
-        elif isinstance(entry, Finish):
+        elif isinstance(entry, Finish) and not (entry.status == "KILLED" and self._is_continued(entry.run, run_id)):
             self._client.set_terminated(run_id, entry.status, end_time=entry.ended)
+
+    def _is_continued(self, run: str, run_id: str) -> bool:
+        """Return whether another process continues a run that was cut off here, since it took this one for dead."""
+        own = self._processes.get(run)
+        return own is not None and self._client.get_run(run_id).data.tags.get(_PROCESS, "") != own
 
     def _log_metrics(self, run_id: str, metrics: list[Metric], tags: list[RunTag]) -> None:
         """Write metrics, again if another worker wrote some of the same values at the same moment.
