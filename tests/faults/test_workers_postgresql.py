@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import shutil
 import signal
 import socket
@@ -94,16 +93,14 @@ def test_eight_workers_three_killed_two_late(crew, url, counted):
 
 
 def test_a_paused_worker_notices_that_its_trial_was_taken_over(crew, url):
-    options = {"n_trials": 3, "optuna_url": url, "stale_after_s": 2.0, "seconds_of": [6.0, 0.0]}
+    options = {"n_trials": 3, "optuna_url": url, "stale_after_s": 2.0, "hangs": 0}
     (paused,) = crew.start(1, **options)
-    while not crew.busy():
-        time.sleep(0.01)
-    time.sleep(3)  # wait until the start is written, since a paused process would keep SQLite's lock
-    os.kill(paused, signal.SIGSTOP)
+    crew.pause(paused, optuna_url=url)
     crew.killed.add(paused)
     (other,) = crew.start(1, **options)
     crew.wait_for(3)
-    os.kill(paused, signal.SIGCONT)
+    crew.go_on()
+    crew.send(paused, signal.SIGCONT)
     statuses = crew.join()
     errors = "".join(path.read_text() for path in crew.folder.glob("stderr-*"))
     assert statuses[other] == 0, errors
