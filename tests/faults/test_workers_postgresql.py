@@ -20,7 +20,7 @@ from study.search.storage.postgresql import are_alive, open_postgresql
 from study.search.stored_claims import read_claims
 from study.tracking.read_studies import read_studies
 from tests.faults.crew import ROOT
-from tests.faults.database_server import needs_postgresql
+from tests.faults.database_server import needs_postgresql, wait_for_no_disk
 
 pytestmark = [pytest.mark.faults, *needs_postgresql]
 SECRET = "3HtX-secret"
@@ -41,7 +41,9 @@ def server():
     assert process.stdout is not None
     try:
         assert process.stdout.readline().startswith(f"PostgreSQL on 127.0.0.1:{port}")
-        yield f"postgresql+psycopg://study@127.0.0.1:{port}/optuna"
+        url = f"postgresql+psycopg://study@127.0.0.1:{port}/optuna"
+        wait_for_no_disk(url)
+        yield url
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
