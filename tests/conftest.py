@@ -84,7 +84,7 @@ class OneBackend:
     """
 
     @staticmethod
-    def find_spec(name, path=None, target=None):
+    def find_spec(name, *_, **__):
         if name == "keras":
             os.environ["KERAS_BACKEND"] = BACKEND
 
