@@ -106,14 +106,16 @@ class RunCache:
         if key[0] == "trial" and (outcome := study_summary.outcome_of(record)) is not None:
             self.trials.add(key[1], outcome)
 
-    def lose(self, key: Key) -> list[str]:
-        """Drop a run that another worker has taken over, and return its ids here.
+    def lose(self, key: Key) -> tuple[list[str], RunInProgress | None]:
+        """Drop a run that another worker has taken over.
 
         Args:
             key: Kind and number.
+
+        Returns:
+            The run's ids here, and the run if it had not ended.
         """
-        self._open.pop(key, None)
-        return [run.run_id for run in self._runs.pop(key, ())]
+        return [run.run_id for run in self._runs.pop(key, ())], self._open.pop(key, None)
 
     def lacks_trials(self) -> bool:
         """Return whether a trial before the last one is neither known nor in progress here: another worker has it."""

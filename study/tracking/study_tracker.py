@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -243,12 +244,18 @@ class StudyTracker:
     def lose(self, numbers: Collection[int]) -> None:
         """Leave trials of this worker, and the study's run, to the other workers that have taken the trials over.
 
+        A run that was cut off here is deleted, unless another worker continues it: it has, or makes, one of its own.
+
         Args:
             numbers: Numbers of the trials.
         """
-        lost = {run_id for number in numbers for run_id in self._cache.lose(("trial", number))}
-        self._ended = [draft for draft in self._ended if draft.start.run not in lost]
         self.leave()
+        found = [self._cache.lose(("trial", number)) for number in numbers]
+        lost = {run_id for run_ids, _ in found for run_id in run_ids}
+        self._ended = [draft for draft in self._ended if draft.start.run not in lost]
+        cut_off = [run.start.run for _, run in found if run is not None and run.draft is None]
+        with contextlib.suppress(StoreError):  # the end of the record says so
+            self._writer.act(lambda: self._mlflow_writer.withdraw(cut_off))
 
     def accept(self, change: str) -> None:
         """Record a change that the user accepted.

@@ -619,6 +619,31 @@ def test_a_worker_that_was_paused_leaves_the_trials_that_others_took_over(
     ]
 
 
+def test_a_worker_that_was_paused_before_it_recorded_its_trial_leaves_no_second_run(
+    make_config, open_tracker, monkeypatch
+):
+    config, go_on, create_run = make_config(), threading.Event(), MlflowClient.create_run
+    writers = []
+
+    def slow(*arguments, **options):
+        assert threading.current_thread() not in writers or go_on.wait(300)
+        return create_run(*arguments, **options)
+
+    monkeypatch.setattr(MlflowClient, "create_run", slow)
+    with contextlib.suppress(RuntimeError), open_tracker(config) as paused:
+        writers += [thread for thread in threading.enumerate() if thread.name == "tracking"]
+        paused.start("trial", trial_of(0))
+        paused.epoch("trial", trial_of(0), EpochReport(epoch=0, step=1, metrics={"val_accuracy": 0.9}))
+        with monkeypatch.context() as patched:
+            patched.setattr("os.getpid", lambda: os.getppid())
+            with open_tracker(config) as other:
+                train(other, trial_of(0), (0.9,))
+        go_on.set()
+        paused.lose([0])
+        raise RuntimeError("lost")
+    assert [(run.number, run.status, run.state) for run in read(config)[0].trials] == [(0, "FINISHED", "complete")]
+
+
 def test_a_run_that_another_worker_continues_is_not_marked_as_killed(make_config, open_tracker, monkeypatch):
     config = make_config()
     with contextlib.suppress(KeyboardInterrupt), open_tracker(config) as paused:

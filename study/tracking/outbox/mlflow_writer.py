@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 
 from mlflow.entities import Metric, Run, RunTag
@@ -113,6 +114,18 @@ class MlflowWriter:
                 if double.info.run_id != kept:
                     self._client.delete_run(double.info.run_id)
             self._doubtful.discard(run)
+
+    def withdraw(self, runs: Collection[str]) -> None:
+        """Delete runs that were cut off here and that no other process continues, as far as the store answers.
+
+        Args:
+            runs: Our keys of the runs.
+        """
+        for run in runs:
+            with contextlib.suppress(MlflowException):  # such as one that another process has deleted already
+                run_id = self.find(run)
+                if run_id is not None and not self._is_continued(run, run_id):
+                    self._client.delete_run(run_id)
 
     def _start(self, start: Start, *, again: bool) -> None:
         self._processes[start.run] = start.tags.get(_PROCESS, "")
