@@ -57,7 +57,7 @@ class Crew:
         self._program, self._pids = program, set[int]()
 
     def start(self, n=1, **options):
-        """Start workers; trial i takes the i-th of `seconds_of`, cyclically; trial `hangs` once runs until `go_on`."""
+        """Start workers; trial i takes the i-th of `seconds_of`, cyclically; `hangs`: once, until `go_on`."""
         started = [self._program.ask({"folder": str(self.folder), **options}) for _ in range(n)]
         self._pids |= set(started)
         return started
@@ -82,7 +82,7 @@ class Crew:
         until(lambda: self._is_paused(pid, optuna_url), "it holds no lock")
 
     def go_on(self):
-        """Let the trial that hangs end."""
+        """Let the trials that hang end."""
         (self.folder / "go-on").touch()
 
     def recorded(self):
@@ -181,7 +181,8 @@ def work(order):
         def train(self, trials, on_epoch, together=None):
             names = [_name(trial) for trial in trials]
             _write(folder, "began", names)
-            if order.get("hangs") in [trial.number for trial in trials] and _is_first(folder / "hung"):
+            hang = {trial.number for trial in trials if not trial.test}.intersection(order.get("hangs", []))
+            if any([_is_first(folder / f"hung-{number}") for number in hang]):
                 until((folder / "go-on").exists, "the test lets the trial end", seconds=600)
             time.sleep(sum(seconds_of[trial.number % len(seconds_of)] for trial in trials))
             results = super().train(trials, on_epoch, together)

@@ -74,12 +74,12 @@ class TestPostgresql:
     pytestmark = needs_postgresql
 
     def test_workers_train_on_without_it_and_record_afterwards(self, crew, server, url):
-        pids = started(crew, url, n_trials=9, seconds_of=[1.0])
-        crew.wait_for(3)
-        until(lambda: len(crew.busy()) == 3, "all train")
-        in_training = set(crew.busy())
+        pids = started(crew, url, n_trials=9, seconds_of=[0.1], hangs=[3, 4, 5])
+        until(lambda: set(crew.busy()) == {"trial 3", "trial 4", "trial 5"}, "all train")
         server.stop("immediate")
-        until(lambda: not in_training & set(crew.busy()), "what was in training has ended")
+        crew.go_on()
+        until(lambda: not crew.busy(), "what was in training has ended")
+        until(lambda: sum("is away" in "".join(shown) for shown in lines(crew).values()) == 3, "all say so")
         time.sleep(1.5)  # longer than a worker may be silent
         server.go_on()
         assert crew.join() == dict.fromkeys(pids, 0)
@@ -171,13 +171,12 @@ class TestPostgresql:
     def test_a_worker_that_is_killed_during_an_outage_loses_its_trial_and_the_others_lose_none(
         self, crew, server, url, counted
     ):
-        pids = started(crew, url, n_trials=20, seconds_of=[1.0], stale_after_s=3.0)
-        crew.wait_for(4)
-        while len(busy := crew.busy()) < 3:
-            time.sleep(0.01)
+        pids = started(crew, url, n_trials=20, stale_after_s=3.0, hangs=[4, 5, 6])
+        until(lambda: set(crew.busy()) == {"trial 4", "trial 5", "trial 6"}, "all train")
         server.stop("fast")
-        name, victim = next(iter(busy.items()))
+        name, victim = next(iter(crew.busy().items()))
         crew.kill(victim)
+        crew.go_on()
         time.sleep(6.0)
         server.go_on()
         assert crew.join() == {pid: -9 if pid == victim else 0 for pid in pids}

@@ -88,7 +88,7 @@ def test_three_workers_end_a_study_after_a_hundred_random_signals(crew_in, new_f
 
 def test_a_worker_says_for_which_stopped_one_it_waits_and_since_when(crew_in, new_folder):
     crew = crew_in(new_folder("stopped"))
-    options = {"n_trials": 2, "n_confirmations": 1, "hangs": 0, "patience_s": 0.3}
+    options = {"n_trials": 2, "n_confirmations": 1, "hangs": [0], "patience_s": 0.3}
     (stopped,) = crew.start(1, **options)
     crew.pause(stopped)
     (waits,) = crew.start(1, **options)

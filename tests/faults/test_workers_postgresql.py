@@ -95,7 +95,7 @@ def test_eight_workers_three_killed_two_late(crew, url, counted):
 
 
 def test_a_paused_worker_notices_that_its_trial_was_taken_over(crew, url):
-    options = {"n_trials": 3, "optuna_url": url, "stale_after_s": 2.0, "hangs": 0}
+    options = {"n_trials": 3, "optuna_url": url, "stale_after_s": 2.0, "hangs": [0]}
     (paused,) = crew.start(1, **options)
     crew.pause(paused, optuna_url=url)
     crew.killed.add(paused)

@@ -40,7 +40,7 @@ def check(crew, *, n_trials, n_confirmations):
 
 @pytest.mark.usefixtures("store")
 def test_workers_share_trials_and_confirmations_and_survive_the_death_of_one(crew):
-    pids = crew.start(4, n_trials=9, n_confirmations=2, hangs=3, seconds_of=[0.1, 0.0, 0.2])
+    pids = crew.start(4, n_trials=9, n_confirmations=2, hangs=[3], seconds_of=[0.1, 0.0, 0.2])
     crew.wait_for(8 + 2)  # while trial 3 hangs, the others have trained the rest, and confirmed the untuned optimizer
     victim = crew.busy()["trial 3"]
     crew.kill(victim)
@@ -54,7 +54,7 @@ def test_workers_share_trials_and_confirmations_and_survive_the_death_of_one(cre
 
 @pytest.mark.usefixtures("store")
 def test_a_worker_joins_late_and_a_study_that_has_ended_gives_it_nothing_to_do(crew):
-    crew.start(1, n_trials=6, n_confirmations=1, hangs=2)
+    crew.start(1, n_trials=6, n_confirmations=1, hangs=[2])
     crew.wait_for(2)
     crew.start(1, n_trials=6, n_confirmations=1)
     until(
