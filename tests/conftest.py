@@ -77,6 +77,21 @@ def pytest_runtest_logstart():
 BACKEND = os.environ["KERAS_BACKEND"]
 
 
+class OneBackend:
+    """Loads Keras with the backend of the tests, also where a command that a test calls has just chosen another one.
+
+    Otherwise the first test to load Keras would choose for all tests after it, and those of another one would fail.
+    """
+
+    @staticmethod
+    def find_spec(name, *_, **__):
+        if name == "keras":
+            os.environ["KERAS_BACKEND"] = BACKEND
+
+
+sys.meta_path.insert(0, OneBackend)
+
+
 def pytest_runtest_logfinish():
     # A test that chose a backend and did not load Keras decides nothing for the tests after it.
     if "keras" not in sys.modules:

@@ -1,5 +1,6 @@
 """The limit of a minute in tests/duration_limit.py, here with a limit of 0.2 s and clocks that the tests set."""
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -10,29 +11,33 @@ from tests.duration_limit import DurationLimit, Usage, seconds_of_its_own
 pytest_plugins = ["pytester"]
 
 SLOW = """
+import sys
 import time
 import pytest
 
+def take(seconds):
+    time.sleep(seconds)
+    sys.seconds_of_tests += seconds
+
 @pytest.fixture
 def slow():
-    time.sleep(0.3)
+    take(0.3)
     yield
     {tear_down}
 
 {mark}
 def test_slow({fixture}):
-    time.sleep({seconds})
+    take({seconds})
 """
 
 
 class Counted:
-    """Usage on a machine with one idle core, or with none."""
+    """Usage on a machine with one idle core, or with none, in the seconds that the tests take by themselves."""
 
     idle_cores = 1.0
 
     def __init__(self):
-        now = __import__("time").perf_counter()
-        self.busy, self.idle = 0.0, now * self.idle_cores
+        self.busy, self.idle = 0.0, sys.seconds_of_tests * self.idle_cores
 
 
 class BusyMachine(Counted):
@@ -42,6 +47,7 @@ class BusyMachine(Counted):
 @pytest.fixture
 def run(pytester, monkeypatch):
     monkeypatch.setattr(duration_limit, "busy_seconds_of_children", lambda: 0.0)
+    monkeypatch.setattr(sys, "seconds_of_tests", 0.0, raising=False)
 
     def run(*, mark="", fixture="", seconds=0, tear_down="pass", usage=Counted):
         pytester.makepyfile(SLOW.format(mark=mark, fixture=fixture, seconds=seconds, tear_down=tear_down))

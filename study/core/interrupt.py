@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
+from study.core.bounded_waits import is_called, is_readable
 from study.core.child_signals import end_with_parent, signal_children
 from study.core.interactive import is_interactive
 from study.core.stopped import Stopped as Stopped
@@ -224,9 +225,9 @@ class _Signals:
         self.delayed: int | None = None
         self.is_kept = is_interactive()
         self.tells: Callable[[str], None] | None = None
-        self._quiet, self._stopped, self._stopped_at = quiet, 0, 0.0
+        self._quiet, self._stopped = quiet, 0
         self._received: Counter[int] = Counter()
-        self._first_interrupt = 0.0
+        self._double_until: float | None = None
         self._timers: list[threading.Timer] = []
         self._raised: weakref.ref[Stopped] | None = None
         self._repeats, self._is_removed = False, False
@@ -272,7 +273,7 @@ class _Signals:
         Python drops exceptions of callbacks of its garbage collector, such as JAX's, and of finalizers; some libraries
         drop those of their imports.
         """
-        self._stopped, self._stopped_at, self.delayed = number, time.monotonic(), None
+        self._stopped, self.delayed = number, None
         stopped = Stopped(number)
         self._raised = weakref.ref(stopped, lambda _: self._swallowed())
         try:
@@ -287,9 +288,9 @@ class _Signals:
             again.daemon = True
             again.start()
 
-    def _repeat(self) -> None:
+    def _repeat(self, number: int | None = None) -> None:
         if _installed is self and not self.is_idle and self._stopped:
-            number, self._stopped, self._repeats = self._stopped, 0, True
+            number, self._stopped, self._repeats = number or self._stopped, 0, True
             signal.pthread_kill(threading.main_thread().ident or 0, number)
 
     def stop_if_received(self) -> None:
@@ -300,8 +301,6 @@ class _Signals:
     def _handle(self, number: int, _: FrameType | None) -> None:
         """Act in the main thread, as soon as it runs Python code."""
         if self._stopped:
-            if self.is_kept and number == signal.SIGINT and time.monotonic() - self._stopped_at >= _DOUBLE_S:
-                self.stop(number)
             return
         if self.passes_on:
             if self.delayed is None:
@@ -317,6 +316,9 @@ class _Signals:
         """Act at once: say that the process ends, and end it when the time is over."""
         numbers = b""
         while _END not in numbers:
+            # What came while this thread told something, or did not run, counts as sooner: its time is not known.
+            if self._double_until is not None and not is_readable(self._reader, until=self._double_until):
+                self._double_until = None
             numbers = os.read(self._reader, 64)
             for number in numbers:
                 if number in self.numbers:
@@ -324,19 +326,20 @@ class _Signals:
                     self._has_told.set()
 
     def _arrived(self, number: int) -> None:
-        now = time.monotonic()
         if self._repeats:
             self._repeats = False
             return
-        if number == signal.SIGINT and self._received[number] and now - self._first_interrupt < _DOUBLE_S:
-            return
+        if number == signal.SIGINT:
+            if self._double_until is not None:
+                return
+            self._double_until = time.monotonic() + _DOUBLE_S
         self._received[number] += 1
         if number == signal.SIGINT and self._received[number] > 1:
             self._tell("stopped immediately.")
             if not self.is_kept:
                 os._exit(status_of(number))
-        if number == signal.SIGINT:
-            self._first_interrupt = now
+        if number == signal.SIGINT and self._received.total() > 1 and self.is_kept:
+            self._repeat(number)
         if number == signal.SIGINT and self._received.total() == 1:
             again = "interrupt" if self.is_kept else "press Ctrl-C"
             self._tell(f"stopping: writing finished results; {again} again to stop immediately.")
@@ -364,18 +367,10 @@ class _Signals:
         self._timers.append(timer)
 
     def _tell(self, text: str) -> None:
-        is_told = self.tells is not None and _called_in_time(self.tells, text)
+        is_told = self.tells is not None and is_called(self.tells, text, within_s=_DRAWN_IN_S)
         if not is_told and not self._quiet:
             with contextlib.suppress(OSError):  # the terminal was closed
                 os.write(self._terminal, f"\n{text}\n".encode())
-
-
-def _called_in_time(tell: Callable[[str], None], text: str) -> bool:
-    """Call a function that draws on the terminal; return false if whoever draws now does not let it."""
-    thread = threading.Thread(target=tell, args=(text,), daemon=True)
-    thread.start()
-    thread.join(_DRAWN_IN_S)
-    return not thread.is_alive()
 
 
 # The handlers of a process exist once, and so does this.

@@ -93,8 +93,7 @@ def test_compiling_search_and_confirmations_are_shown_with_the_place_in_the_swee
         assert shows(
             command, head, "search .* 3 of 3 trials", "confirm tuned .* [0-3] of 3", r"confirmation \d \(best\)"
         )
-    (compiling,) = shows(command, "study 1 of 2", "building and compiling")[:1]
-    assert "building and compiling: 1 s; time left not known yet" in compiling
+    assert shows(command, "study 1 of 2", r"building and compiling: \d+ s; time left not known yet")
     assert shows(command, r"\d s so far, at least \d+ s left; at least .* with 1 more study")
     assert max(len(line) for screen in command.screens for line in screen.splitlines()) <= 80
 

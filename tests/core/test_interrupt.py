@@ -13,7 +13,11 @@ ROOT = Path(__file__).parents[2]
 # A command with a very slow end, as with a slow store.
 SLOW_TO_END = """
 import sys, time
+from study.core import interrupt
 from study.core.interrupt import clean_stop, grace
+
+if sys.argv[1] == "asks":
+    interrupt._DOUBLE_S = 3600.0 # whoever sends a signal twice may be slow
 
 def main():
     with clean_stop(), grace(float(sys.argv[2])):
@@ -23,6 +27,9 @@ def main():
         finally:
             print("ending", flush=True)
             if sys.argv[1] == "slow":
+                while interrupt._installed._double_until is not None:
+                    time.sleep(0.01)
+                print("takes another Ctrl-C", flush=True)
                 time.sleep(60)
             if sys.argv[1] == "asks":
                 sys.stdin.readline()
@@ -70,7 +77,7 @@ def test_ctrl_c_twice_stops_immediately():
         assert process.stdout.readline() == "running\n"
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "ending\n"
-        time.sleep(0.5)  # sooner, it is one Ctrl-C that was delivered twice
+        assert process.stdout.readline() == "takes another Ctrl-C\n"  # sooner, it is one that was delivered twice
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert (process.returncode, out) == (130, "")
@@ -90,12 +97,42 @@ def test_one_ctrl_c_that_is_delivered_twice_ends_cleanly():
     assert err == "\nstopping: writing finished results; press Ctrl-C again to stop immediately.\n"
 
 
+def test_a_ctrl_c_that_is_delivered_again_while_a_line_is_drawn_is_one():
+    # A busy machine draws the line of the first for longer than the second may take to come.
+    script = """
+import os, signal, sys, time
+from study.core import interrupt
+
+def draw(line):
+    print("draws", flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.2)
+
+interrupt._DOUBLE_S, interrupt._DRAWN_IN_S = 0.1, 3600.0
+try:
+    with interrupt.clean_stop(), interrupt.told_through(draw):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(60)
+        finally:
+            while interrupt._installed._double_until is not None:
+                time.sleep(0.01)
+            print("ended", flush=True)
+except interrupt.Stopped as stopped:
+    sys.exit(stopped.exit_status)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.split()) == (1, ["draws", "ended"]), ended.stderr
+
+
 # A person goes on at the prompt, or in a notebook, after the block.
 INTERACTIVE = """
 import signal, sys, time
+from study.core import interrupt
 from study.core.interrupt import Stopped, clean_stop
 
 sys.ps1 = ">>> "
+interrupt._DOUBLE_S = 2.0
 before = signal.getsignal(signal.SIGINT)
 try:
     with clean_stop():
@@ -104,26 +141,30 @@ try:
             time.sleep(60)
         finally:
             print("ending", flush=True)
-            time.sleep(float(sys.argv[1]))
+            if sys.argv[1] == "slow":
+                signal.raise_signal(signal.SIGINT) # the first one, delivered twice
+                print("goes on", flush=True)
+                while interrupt._installed._double_until is not None:
+                    time.sleep(0.01)
+                print("takes another Ctrl-C", flush=True)
+                time.sleep(60)
             print("ended", flush=True)
 except KeyboardInterrupt as stop:
     print("stopped", type(stop).__name__, signal.getsignal(signal.SIGINT) is before, flush=True)
 """
 
 
-def interactive(seconds_to_end):
-    command = [sys.executable, "-c", INTERACTIVE, str(seconds_to_end)]
+def interactive(how):
+    command = [sys.executable, "-c", INTERACTIVE, how]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_ctrl_c_twice_does_not_end_a_process_that_a_person_goes_on_using():
-    with interactive(60) as process:
+    with interactive("slow") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "running\n"
         process.send_signal(signal.SIGINT)
-        assert process.stdout.readline() == "ending\n"
-        process.send_signal(signal.SIGINT)  # the first one, delivered twice
-        time.sleep(0.5)
+        assert [process.stdout.readline() for _ in range(3)] == ["ending\n", "goes on\n", "takes another Ctrl-C\n"]
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert (process.returncode, out) == (0, "stopped Stopped True\n")
@@ -134,7 +175,7 @@ def test_ctrl_c_twice_does_not_end_a_process_that_a_person_goes_on_using():
 
 
 def test_sigterm_ends_a_process_that_a_person_uses_after_the_last_writes():
-    with interactive(0) as process:
+    with interactive("quick") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "running\n"
         process.send_signal(signal.SIGTERM)
@@ -191,22 +232,29 @@ def test_another_signal_does_not_cut_the_end_off(second):
 
 
 def test_the_grace_ends_a_process_that_does_not_end():
-    with started("slow", grace_s=0.2) as process:
+    with started("slow", grace_s=2.0) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "running\n"
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate()
-    assert (process.returncode, out) == (143, "ending\n")
-    assert err.endswith("\nstopped immediately: 0.2 s after SIGTERM.\n")
+    assert (process.returncode, out) == (143, "ending\ntakes another Ctrl-C\n")
+    assert err.endswith("\nstopped immediately: 2 s after SIGTERM.\n")
 
 
 def test_a_process_whose_main_thread_is_busy_in_a_library_says_so_and_ends():
     # Like a compiler: it does not come back to Python after a signal.
     script = """
-import hashlib, threading
+import hashlib, threading, time
 from study.core.interrupt import clean_stop, grace
+
+def tell_when_it_computes():
+    while time.process_time() < begun + 0.2:
+        time.sleep(0.01)
+    print("running", flush=True)
+
 with clean_stop(), grace(0.2):
-    threading.Timer(0.5, print, ["running"], {"flush": True}).start()
+    begun = time.process_time()
+    threading.Thread(target=tell_when_it_computes, daemon=True).start()
     hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 500_000_000)
 """
     with subprocess.Popen(
@@ -224,8 +272,8 @@ with clean_stop(), grace(0.2):
 
 
 def train_until(checkpoint_after_s, waited):
-    """Get SIGTERM in a training with checkpoints."""
-    with clean_stop(quiet=True), grace(0.5), checkpoints_follow(True):
+    """Get SIGTERM in a training with checkpoints; the end of its grace would end the process of the tests."""
+    with clean_stop(quiet=True), grace(600.0), checkpoints_follow(True):
         signal.raise_signal(signal.SIGTERM)
         waited.append(is_stopping())
         time.sleep(checkpoint_after_s)
@@ -246,7 +294,8 @@ def test_ctrl_c_awaits_no_checkpoint():
         signal.raise_signal(signal.SIGINT)
 
 
-def test_a_checkpoint_that_does_not_come_is_awaited_no_longer():
+def test_a_checkpoint_that_does_not_come_is_awaited_no_longer(monkeypatch):
+    monkeypatch.setattr("study.core.interrupt._SHARE_OF_CHECKPOINT", 0.3 / 600.0)
     waited = []
     with pytest.raises(Stopped, match="SIGTERM"):
         train_until(60, waited)

@@ -1,5 +1,7 @@
 import logging
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,10 +18,10 @@ def said():
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Time that passes by pauses alone; yields the pauses."""
+    """Time that passes by pauses alone, in this module alone; yields the pauses."""
     pauses = []
-    monkeypatch.setattr("study.core.outages.time.sleep", pauses.append)
-    monkeypatch.setattr("study.core.outages.time.monotonic", lambda: 1000.0 + sum(pauses))
+    own = SimpleNamespace(sleep=pauses.append, monotonic=lambda: 1000.0 + sum(pauses), strftime=time.strftime)
+    monkeypatch.setattr("study.core.outages.time", own)
     return pauses
 
 

@@ -9,12 +9,16 @@ import dataclasses
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import traceback
 from pathlib import Path
 from types import SimpleNamespace
+
+import psutil
+import sqlalchemy
 
 from study.core.interrupt import Stopped, clean_stop
 
@@ -53,7 +57,7 @@ class Crew:
         self._program, self._pids = program, set[int]()
 
     def start(self, n=1, **options):
-        """Start workers; trial i takes the i-th value of `seconds_of`, cyclically; trial `hangs` runs until killed."""
+        """Start workers; trial i takes the i-th of `seconds_of`, cyclically; trial `hangs` once runs until `go_on`."""
         started = [self._program.ask({"folder": str(self.folder), **options}) for _ in range(n)]
         self._pids |= set(started)
         return started
@@ -71,6 +75,30 @@ class Crew:
         os.kill(pid, number)
         if number not in (signal.SIGSTOP, signal.SIGCONT):
             self.killed.add(pid)
+
+    def pause(self, pid, *, optuna_url=None):
+        """Pause the only worker, whose trial hangs, where it has recorded the begin and holds no lock of a store."""
+        until(lambda: self.busy() and self.recorded(), "the worker has recorded that its trial begins")
+        until(lambda: self._is_paused(pid, optuna_url), "it holds no lock")
+
+    def go_on(self):
+        """Let the trial that hangs end."""
+        (self.folder / "go-on").touch()
+
+    def recorded(self):
+        """Return the numbers of the trials in MLflow's store."""
+        from study.tracking.read_studies import read_studies
+
+        studies = read_studies(f"sqlite:///{self.folder}/mlruns/mlflow.db", "tiny-mlp")
+        return [run.number for study in studies for run in study.trials]
+
+    def _is_paused(self, pid, optuna_url):
+        self.send(pid, signal.SIGSTOP)
+        until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, "it is paused")
+        if is_unlocked(self.folder / "mlruns", optuna_url):
+            return True
+        self.send(pid, signal.SIGCONT)
+        return False
 
     def join(self):
         """Return the exit statuses of all workers when the last has ended, by process id."""
@@ -112,6 +140,33 @@ class Crew:
         return [name for name, pids in began.items() if not set(pids[:-1]) <= self.killed]
 
 
+def is_unlocked(mlruns, optuna_url=None):
+    """Return whether no process holds a lock of a study's stores, for which others would wait."""
+    if os.path.lexists(mlruns / "optuna.journal.lock"):
+        return False
+    database = sqlite3.connect(mlruns / "mlflow.db", timeout=0, isolation_level=None)
+    try:
+        database.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        database.close()
+    if optuna_url is None:
+        return True
+    engine = sqlalchemy.create_engine(optuna_url, poolclass=sqlalchemy.NullPool)
+    at_work = "datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
+    with engine.connect() as connection:
+        return connection.scalar(sqlalchemy.text(f"SELECT count(*) FROM pg_stat_activity WHERE {at_work}")) == 0
+
+
+def until(is_so, what, *, seconds=240):
+    """Wait until a function returns something true."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, f"timed out waiting until {what}"
+        time.sleep(0.02)
+
+
 def work(order):
     """Take part in a study until it ends."""
     from study.search import waiting
@@ -127,7 +182,7 @@ def work(order):
             names = [_name(trial) for trial in trials]
             _write(folder, "began", names)
             if order.get("hangs") in [trial.number for trial in trials] and _is_first(folder / "hung"):
-                time.sleep(600)
+                until((folder / "go-on").exists, "the test lets the trial end", seconds=600)
             time.sleep(sum(seconds_of[trial.number % len(seconds_of)] for trial in trials))
             results = super().train(trials, on_epoch, together)
             _write(folder, "ended", names)

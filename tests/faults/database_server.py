@@ -26,6 +26,18 @@ needs_postgresql = [
 ]
 
 
+def wait_for_no_disk(url):
+    """Let a server leave the writes to the system, since only processes are killed here.
+
+    A busy disk may hold up the heartbeats of workers for seconds, and the start after a crash for a minute.
+    """
+    engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sqlalchemy.text("ALTER SYSTEM SET fsync = off"))
+        connection.execute(sqlalchemy.text("SELECT pg_reload_conf()"))
+    engine.dispose()
+
+
 class DatabaseServer:
     """The server that `make server` starts, in a folder of its own."""
 
@@ -48,12 +60,16 @@ class DatabaseServer:
         self._folder = Path(tempfile.mkdtemp(prefix="study-server-"))
         self._folder.chmod(0o755)
         self._database = made.Database(self._folder / "postgresql", made.find_programs(), port=self.port)
-        self._frozen = []
+        self._url = f"postgresql+psycopg://study@127.0.0.1:{self.port}"
+        self._frozen, self._has_started = [], False
 
     def start(self):
         """Start it, or start it again."""
         with self._telling():
             self._database.start()
+        if not self._has_started:
+            wait_for_no_disk(f"{self._url}/postgres")
+            self._has_started = True
 
     def stop(self, mode):
         """Stop it: `fast` ends its connections, `immediate` is a crash, `frozen` does not answer."""
@@ -84,12 +100,11 @@ class DatabaseServer:
 
     def database(self, name):
         """Make a database and return its address."""
-        url = f"postgresql+psycopg://study@127.0.0.1:{self.port}"
-        engine = sqlalchemy.create_engine(f"{url}/postgres", isolation_level="AUTOCOMMIT")
+        engine = sqlalchemy.create_engine(f"{self._url}/postgres", isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
         engine.dispose()
-        return f"{url}/{name}"
+        return f"{self._url}/{name}"
 
     @contextlib.contextmanager
     def _telling(self):

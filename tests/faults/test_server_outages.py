@@ -14,9 +14,10 @@ import sqlalchemy
 from study.core.errors import StoreAwayError, StoreError
 from study.search.storage.postgresql import open_postgresql
 from study.tracking.read_studies import read_studies
+from tests.faults.crew import until
 from tests.faults.database_server import DatabaseServer, needs_postgresql
 from tests.faults.looking import faults_of
-from tests.faults.test_tracking_server import Server, n_told, until
+from tests.faults.test_tracking_server import Server, n_told
 
 pytestmark = pytest.mark.slow
 

@@ -15,12 +15,11 @@ from study.cli import main
 from study.search.storage.journal import Journal
 from study.search.stored_claims import is_of_claims
 from study.tracking.read_studies import read_studies
+from tests.faults.crew import until
 from tests.faults.looking import faults_of
 from tests.faults.victims import KILLED
 
 pytestmark = pytest.mark.slow
-
-DEADLINE_S = 240
 
 
 class Server:
@@ -67,13 +66,6 @@ def server(folder):
     yield server
     with contextlib.suppress(ProcessLookupError):
         server.send(signal.SIGKILL)
-
-
-def until(is_true, what):
-    deadline = time.monotonic() + DEADLINE_S
-    while not is_true():
-        assert time.monotonic() < deadline, f"timed out waiting until {what}"
-        time.sleep(0.02)
 
 
 def reached(folder, trial):

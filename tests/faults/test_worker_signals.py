@@ -8,7 +8,7 @@ import time
 import pytest
 
 from study.tracking.read_studies import read_studies
-from tests.faults.crew import Crew
+from tests.faults.crew import Crew, until
 from tests.faults.test_trainer_signals import STATUS
 
 pytestmark = pytest.mark.slow
@@ -90,20 +90,10 @@ def test_a_worker_says_for_which_stopped_one_it_waits_and_since_when(crew_in, ne
     crew = crew_in(new_folder("stopped"))
     options = {"n_trials": 2, "n_confirmations": 1, "hangs": 0, "patience_s": 0.3}
     (stopped,) = crew.start(1, **options)
-    _until(lambda: "trial 0" in crew.busy())
-    time.sleep(1.0)  # it has written the beginning to MLflow's database, and holds no lock of it
-    crew.send(stopped, signal.SIGSTOP)
+    crew.pause(stopped)
     (waits,) = crew.start(1, **options)
     told = crew.folder / f"stderr-{waits}.txt"
-    _until(lambda: told.exists() and "waiting since" in told.read_text())
+    until(lambda: told.exists() and "waiting since" in told.read_text(), "the other says that it waits")
     crew.kill(stopped)
     assert crew.join() == {stopped: -9, waits: 0}
     assert f"for trial 0 of process {stopped} (stopped by a signal: kill -CONT {stopped}" in told.read_text()
-
-
-def _until(is_so):
-    for _ in range(3000):
-        if is_so():
-            return
-        time.sleep(0.02)
-    raise AssertionError("nothing happened within a minute")

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import shutil
 import signal
 import socket
@@ -21,7 +20,7 @@ from study.search.storage.postgresql import are_alive, open_postgresql
 from study.search.stored_claims import read_claims
 from study.tracking.read_studies import read_studies
 from tests.faults.crew import ROOT
-from tests.faults.database_server import needs_postgresql
+from tests.faults.database_server import needs_postgresql, wait_for_no_disk
 
 pytestmark = [pytest.mark.faults, *needs_postgresql]
 SECRET = "3HtX-secret"
@@ -42,7 +41,9 @@ def server():
     assert process.stdout is not None
     try:
         assert process.stdout.readline().startswith(f"PostgreSQL on 127.0.0.1:{port}")
-        yield f"postgresql+psycopg://study@127.0.0.1:{port}/optuna"
+        url = f"postgresql+psycopg://study@127.0.0.1:{port}/optuna"
+        wait_for_no_disk(url)
+        yield url
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
@@ -94,16 +95,14 @@ def test_eight_workers_three_killed_two_late(crew, url, counted):
 
 
 def test_a_paused_worker_notices_that_its_trial_was_taken_over(crew, url):
-    options = {"n_trials": 3, "optuna_url": url, "stale_after_s": 2.0, "seconds_of": [6.0, 0.0]}
+    options = {"n_trials": 3, "optuna_url": url, "stale_after_s": 2.0, "hangs": 0}
     (paused,) = crew.start(1, **options)
-    while not crew.busy():
-        time.sleep(0.01)
-    time.sleep(3)  # wait until the start is written, since a paused process would keep SQLite's lock
-    os.kill(paused, signal.SIGSTOP)
+    crew.pause(paused, optuna_url=url)
     crew.killed.add(paused)
     (other,) = crew.start(1, **options)
     crew.wait_for(3)
-    os.kill(paused, signal.SIGCONT)
+    crew.go_on()
+    crew.send(paused, signal.SIGCONT)
     statuses = crew.join()
     errors = "".join(path.read_text() for path in crew.folder.glob("stderr-*"))
     assert statuses[other] == 0, errors

@@ -412,11 +412,11 @@ def test_lines_of_a_sweep_name_their_study():
     ]
 
 
-def test_ten_thousand_epochs_cost_less_than_a_second():
+def test_ten_thousand_epochs_cost_less_than_a_second_of_a_core():
     stream = io.StringIO()
     with open_view(True, stream=stream) as view:
         view.study_started("a", experiment="e", metric="m", n_trials=1, n_done=0)
-        started = time.perf_counter()
+        started = time.thread_time()
         for epoch in range(10_000):
             view.epoch("trial", 0, epoch=epoch, n_epochs=10_000, value=0.5)
-        assert time.perf_counter() - started < 1.0
+        assert time.thread_time() - started < 1.0

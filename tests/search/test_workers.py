@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from study.tracking.read_studies import read_studies
-from tests.faults.crew import Crew
+from tests.faults.crew import Crew, until
 
 pytestmark = pytest.mark.slow
 
@@ -54,9 +54,13 @@ def test_workers_share_trials_and_confirmations_and_survive_the_death_of_one(cre
 
 @pytest.mark.usefixtures("store")
 def test_a_worker_joins_late_and_a_study_that_has_ended_gives_it_nothing_to_do(crew):
-    crew.start(1, n_trials=6, n_confirmations=1, seconds_of=[0.2])
+    crew.start(1, n_trials=6, n_confirmations=1, hangs=2)
     crew.wait_for(2)
-    crew.start(1, n_trials=6, n_confirmations=1, seconds_of=[0.2])
+    crew.start(1, n_trials=6, n_confirmations=1)
+    until(
+        lambda: "trial 5" in [name for _, what, name, _ in crew.told() if what == "ended"], "it has trained the rest"
+    )
+    crew.go_on()
     assert set(crew.join().values()) == {0}
     before = crew.told()
     assert len({pid for _, what, name, pid in before if what == "ended" and name.startswith("trial")}) == 2

@@ -1,5 +1,6 @@
 import gzip
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -107,7 +108,7 @@ def test_a_change_while_the_stores_are_read_is_seen_by_the_next_look(store):
 
 def test_making_a_page_takes_a_small_share_of_the_time(store, page, monkeypatch):
     clock = iter([100.0, 100.0, 104.0])  # of the look, and of the start and the end of the making
-    monkeypatch.setattr(live_page.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(live_page, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     store.change("two")
     look_again(page)
     monkeypatch.undo()
