@@ -67,6 +67,7 @@ def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> i
         command=command,
         ui=options.ui,
         force=options.force,
+        where=options.where,
         searches=searches,
         connections=connections,
         seen=set(),
@@ -144,6 +145,7 @@ def _make(
     command: str,
     ui: str,
     force: bool,
+    where: Sequence[str],
     searches: Sequence[Searches],
     connections: Connections,
     seen: set[str],
@@ -169,7 +171,7 @@ def _make(
         note = waiting_text(missing, known) if missing else ""
         return _made(render_waiting(names, live=state, note=note), state, made)
     read = [
-        read_comparison(uri, name, connections=connections, force=force, records=found, searches=searches)
+        read_comparison(uri, name, connections=connections, force=force, where=where, records=found, searches=searches)
         for name, found in begun.items()
     ]
     workloads = across([each.comparison for each in read])
