@@ -59,9 +59,9 @@ def _reason(what: str, answers: Sequence[str], records: Sequence[StudyRecord]) -
 
 
 def _without_common(answers: Sequence[str]) -> list[str]:
-    """Return answers without the words that all of them have."""
+    """Return answers without the settings that all of them have."""
     words = [answer.split(" ") for answer in answers]
-    common = set.intersection(*map(set, words))
+    common = {word for word in set.intersection(*map(set, words)) if "=" in word}
     return [" ".join(word for word in each if word not in common) or "none" for each in words]
 
 

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from study.cli.actions.live_page import LivePage, MadePage
+from study.cli.actions.liveness import listed_once
 from study.cli.actions.overview import ABANDONED, state_of, with_worker
 from study.cli.actions.page_server import PageServer
 from study.cli.actions.read_comparison import make_page, read_comparison
@@ -165,6 +166,7 @@ def _make(
         )
     seen.update(name for name, found in records.items() if found)
     begun = {name: found for name, found in records.items() if any(_has_begun(record) for record in found)}
+    searches = listed_once(searches)  # for the state and for the cautions
     state = _state([record for found in records.values() for record in found], searches)
     made = time_text()
     if not begun:
