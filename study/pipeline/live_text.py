@@ -191,28 +191,29 @@ class Progress:
             return "about"
         if self.pace.has_compiling:
             return "up to"
-        return "at least" if self.pace.built_s is None and self._n_to_build else "about"
+        return "at least" if self.pace.built_s is None and self._builds_more else "about"
 
     @property
-    def _n_to_build(self) -> int:
-        """Number of kinds of confirmations that are still ahead, each of which may compile a program of its own."""
+    def _builds_more(self) -> bool:
+        """True if a kind of confirmations is still ahead, which may compile a program of its own."""
         n_default = self.n_default - self.n_default_confirmed
         n_tuned = self.n_confirmations - self.n_default - (self.n_confirmed - self.n_default_confirmed)
         built_tuned = bool(self.built - {"trial", "default"})
-        return int(n_tuned > 0 and not built_tuned) + int(n_default > 0 and "default" not in self.built)
+        return (n_tuned > 0 and not built_tuned) or (n_default > 0 and "default" not in self.built)
 
     def left_s(self, now: float) -> float | None:
         """Return the time that is left in the study, in seconds; None while no speed is measured.
 
-        A program that is still to be compiled is taken to need what the last one needed.
+        The programs that are still to be compiled are taken to need together what the last one needed: the parts of
+        the model that they share are there.
 
         Args:
             now: The time, in seconds of the monotonic clock.
         """
         left = self.pace.left_s(now, work=max(self.n_left - self.done, 0.0))
-        if left is None or not self.compiles:
+        if left is None or not self.compiles or not self._builds_more:
             return left
-        return left + self._n_to_build * (self.pace.built_s or 0.0)
+        return left + (self.pace.built_s or 0.0)
 
     def _after_text(self, now: float, left: float) -> str:
         """Return what comes after the study: others of the command, if this one ran from its start here, and looks.

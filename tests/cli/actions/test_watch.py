@@ -132,15 +132,15 @@ def test_the_time_left_comes_from_changes_between_looks_once_there_is_one_after_
     update(progress, study(n_ended=1), now=130.0)  # mostly the time of compiling
     assert progress.time_text(130.0) == "30 s so far, up to 4 min 30 s left"  # 9 times as long
     update(progress, study(n_ended=2), now=132.0)
-    # 2 trials and 6 confirmations of 2 s, and two programs of 28 s
-    assert progress.time_text(132.0) == "32 s so far, about 1 min 12 s left"
+    # 2 trials and 6 confirmations of 2 s, and programs of 28 s
+    assert progress.time_text(132.0) == "32 s so far, about 44 s left"
 
 
 def test_a_study_that_is_met_later_has_a_time_at_once():
     progress = progress_of(study(n_ended=2), now=132.0, now_s=32.0)
     assert progress.time_text(132.0) == "32 s so far, up to 2 min 8 s left"
     update(progress, study(n_ended=3), now=134.0)
-    assert progress.time_text(134.0) == "34 s so far, about 1 min 10 s left"  # 7 of 2 s and two programs of 28 s
+    assert progress.time_text(134.0) == "34 s so far, about 42 s left"  # 7 of 2 s and programs of 28 s
     continued = study(n_ended=2, tags={**study(n_ended=2).tags, "opened_ms": "900000"})
     assert "time left not known yet" in progress_of(continued, now=132.0, now_s=932.0).time_text(132.0)
 
@@ -163,7 +163,7 @@ def test_a_study_is_shown_in_its_place_among_those_of_its_command():
     assert progress.named == "e/sgd (study 2 of 3)"
     update(progress, replace(planned, tags={**planned.tags, "progress": "1/4"}), now=130.0)
     update(progress, replace(planned, tags={**planned.tags, "progress": "2/4"}), now=132.0)
-    told = "32 s so far, about 1 min 12 s left; about 2 min 56 s with 1 more study like it"
+    told = "32 s so far, about 44 s left; about 2 min 0 s with 1 more study like it"
     assert progress.time_text(132.0) == told
     again = progress_of(replace(planned, tags={**planned.tags, "opened_ms": "900000"}), now=100.0, now_s=901.0)
     assert again.named == "e/sgd"  # continued
