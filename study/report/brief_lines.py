@@ -61,7 +61,7 @@ def brief_price(outcome: Outcome, priced: Sequence[PairPrice], *, going_on: str 
     of_best = [each for each in priced if each.matters]
     if not of_best:
         return going_on
-    n_pairs, it = len(of_best), "to decide the dearest takes"
+    n_pairs, it = len(of_best), "the dearest takes"
     told = f"Still open: {n_pairs} pairs"
     if n_pairs == 1:
         told = f"Still open: {marked_name(of_best[0].first)} against {marked_name(of_best[0].second)}"
@@ -71,7 +71,7 @@ def brief_price(outcome: Outcome, priced: Sequence[PairPrice], *, going_on: str 
     hardest = max(of_best, key=lambda each: each.seeds.typical or math.inf)
     typical = hardest.seeds.typical
     if typical is None:
-        cost = f"probably more than {hardest.seeds.horizon} {outcome.units_text} in all"
+        cost = f"probably over {hardest.seeds.horizon} {outcome.units_text} in all"
     else:
         seconds = seconds_to(of_best, typical)
         cost = f"about {typical - hardest.n_seeds} more {outcome.units_text} of each"

@@ -61,7 +61,8 @@ def closing_lines(experiment: ComparedExperiment, outcome: Outcome, found: Answe
     equality, error = equality_note(outcome), error_sentence(outcome)
     sentences = [found.on_tuning, equality, cost, ruled_out_sentence(outcome), error]
     in_brief = [brief_untuned(found.leads), equality, brief_price(outcome, priced, going_on=going_on)]
-    in_brief += [brief_ruled_out(outcome), error]
+    # Behind a winner all others are ruled out.
+    in_brief += ["" if found.winner else brief_ruled_out(outcome), error]
     return ClosingLines(
         answer=plain(found.marked[0]),
         sentences=tuple(plain(sentence) for sentence in sentences if sentence),

@@ -30,7 +30,8 @@ def not_begun(experiment: ComparedExperiment) -> Iterator[Caution]:
             f"{n} of the {len(named | there)} studies of these commands {has} no trial yet, or {has} been deleted. "
             f"The same command begins {them}. Each further study widens the intervals, so a claim may be withdrawn."
         )
-        yield Caution(topic="Not begun", text=text, serious=True)
+        brief = f"{n} of the {len(named | there)} studies of these commands {has} no trial yet"
+        yield Caution(topic="Not begun", text=text, serious=True, brief=brief)
 
 
 def so_far_text(experiment: ComparedExperiment, outcome: Outcome) -> str:
