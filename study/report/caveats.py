@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from study.core.records import RunRecord, StudyRecord
 from study.optimizers.keras_cautions import UsedOptimizer, keras_cautions
@@ -143,7 +143,7 @@ def _lengths(experiment: ComparedExperiment) -> Iterator[Caution]:
     if len(lengths) > 1:
         told = "; ".join(f"{many} for {', '.join(sorted(names))}" for many, names in sorted(lengths.items()))
         text = f"The studies trained for different lengths: {told}. Longer training is an advantage in itself."
-        yield Caution(topic="Unequal training", text=text, serious=True)
+        yield Caution(topic="Unequal training", text=text, serious=True, brief=_counted(lengths))
 
 
 def length(study: ComparedStudy) -> str:
@@ -167,7 +167,14 @@ def _conditions(experiment: ComparedExperiment) -> Iterator[Caution]:
                 found.setdefault(answer, []).append(study.record.name)
         if len(found) > 1:
             listed = "; ".join(f"{value} for {', '.join(sorted(names))}" for value, names in sorted(found.items()))
-            yield Caution(topic=topic, text=f"The studies have different {told}: {listed}. {text}", serious=True)
+            text = f"The studies have different {told}: {listed}. {text}"
+            yield Caution(topic=topic, text=text, serious=True, brief=_counted(found))
+
+
+def _counted(found: Mapping[str, Sequence[str]]) -> str:
+    """Return the number of studies with each value, such as `2 epochs in 1 study, 3 epochs in 5 studies`."""
+    counts = ((value, len(names)) for value, names in sorted(found.items()))
+    return ", ".join(f"{value} in {n} {'study' if n == 1 else 'studies'}" for value, n in counts)
 
 
 def _batch_size(record: StudyRecord) -> str:
@@ -286,7 +293,8 @@ def _diverged_confirmations(experiment: ComparedExperiment) -> Iterator[Caution]
                 f"{metric.confirmed_spoken} in the summary are of the others"
             )
             text = f"{entry.label}: of the confirmations of the best configuration, {apart}. {counted}."
-            yield Caution(topic="Diverged confirmations", text=text, serious=True)
+            brief = f"{entry.label} {apart.partition(' diverged')[0]}"
+            yield Caution(topic="Diverged confirmations", text=text, serious=True, brief=brief)
 
 
 def _untrained(experiment: ComparedExperiment) -> Iterator[Caution]:

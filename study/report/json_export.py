@@ -12,7 +12,6 @@ import numpy as np
 from study.report.across_workloads import AcrossWorkloads, sentence
 from study.report.comparison import Comparison
 from study.report.pair_prices import PairPrice, seconds_to
-from study.report.untuned_leads import untuned_leads
 
 
 def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None = None) -> dict[str, Any]:
@@ -106,7 +105,7 @@ def _experiment(comparison: Comparison) -> dict[str, Any]:
             "left_out": outcome.left_out,
         },
         "differences": _differences(comparison),
-        "untuned_leads": untuned_leads(experiment, outcome, comparison.rows),
+        "untuned_leads": comparison.answer.leads,
         "no_tuning_curves": comparison.no_tuning,
         "training_curves": comparison.training,
         "learning_rate": {label: each.sensitivity for label, each in comparison.rates.items()},

@@ -118,6 +118,7 @@ class ComparedExperiment:
         histories: Metrics by epoch of each confirmation.
         importances: Importance of each searched argument, by label.
         importance_errors: Standard error of each importance, by label.
+        unselected: Digests of settings of the experiment's studies that the reader left out. Default: none.
         differing: Reasons why the studies are not comparable, if they are compared anyway.
         left_out: Names of the studies left out, since a later one has their settings with other data or code.
         has_worker: Whether a living process works on a study that runs by its store, by its run; without those of
@@ -134,6 +135,7 @@ class ComparedExperiment:
     importance_errors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     differing: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    unselected: frozenset[str] = frozenset()
     has_worker: Mapping[str, bool] = field(default_factory=dict)
 
     @property

@@ -166,7 +166,7 @@ def test_a_fixed_argument_is_no_range(make_study, make_experiment):
     ("params", "digest", "told"),
     [
         ({"objective.metric": "val_loss"}, "digest", "different metrics"),
-        ({}, "other", "different data digests: digest of adam; other of sgd"),
+        ({}, "other", "different data digests"),
         ({"model.hidden": "[9]"}, "digest", "different models"),
     ],
 )
@@ -179,7 +179,7 @@ def test_what_is_not_comparable_is_refused_unless_forced_and_then_told(
         make_experiment(*studies, digests=digests)
     assert "--force" in str(error.value)
     found = compare(make_experiment(*studies, digests=digests, force=True))
-    assert told.split(":")[0] in topics(found)["Not comparable"].text
+    assert told in topics(found)["Not comparable"].text
 
 
 def test_an_empty_experiment_is_an_error():
