@@ -16,6 +16,7 @@ from study.report.marked_text import plain
 from study.report.pair_prices import prices
 from study.report.pairing import Outcome
 from study.report.plan_caveats import plan_cautions
+from study.report.price_of_all import price_of_all
 from study.report.studies import ComparedExperiment
 from study.report.verdict_text import Answer
 
@@ -52,7 +53,8 @@ def closing_lines(experiment: ComparedExperiment, outcome: Outcome, found: Answe
         return ClosingLines(answer=plain(found.marked[0]))
     priced, going_on = prices(experiment, outcome), going_on_sentence(experiment, outcome)
     # `study plan` says the error of the seeds beyond the plan, beside the command that trains them.
-    cost = price_sentence(experiment.metric, outcome, priced, going_on=going_on, with_error=False)
+    of_all = price_of_all(experiment, outcome, priced)
+    cost = price_sentence(experiment.metric, outcome, priced, of_all=of_all, going_on=going_on, with_error=False)
     sentences = [found.on_tuning, equality_note(outcome), cost, ruled_out_sentence(outcome), error_sentence(outcome)]
     return ClosingLines(
         answer=plain(found.marked[0]),
