@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from study.report.caution import Caution
 from study.report.decision_text import duration_text, level_text
 from study.report.marked_text import listed, marked_name
 from study.report.objective_metric import ObjectiveMetric
-from study.report.pair_prices import PairPrice, seconds_to
+from study.report.pair_prices import PairPrice
 from study.report.pairing import Outcome
+from study.report.price_of_all import PriceOfAll
 from study.report.untuned_leads import UntunedLead
 from study.report.verdict_text import Answer
 
@@ -50,32 +50,32 @@ def brief_untuned(leads: Sequence[UntunedLead]) -> str:
     return f"Tuning {', and '.join(told)}." if told else ""
 
 
-def brief_price(outcome: Outcome, priced: Sequence[PairPrice], *, going_on: str = "") -> str:
+def brief_price(
+    outcome: Outcome, priced: Sequence[PairPrice], *, of_all: PriceOfAll | None, going_on: str = ""
+) -> str:
     """Return what is open and what deciding it takes; marked, or empty if no pair that matters is open.
 
     Args:
         outcome: The comparison.
         priced: The prices of its open pairs.
+        of_all: The price until all of them are decided; None where nothing is open that matters.
         going_on: The sentence on the looks that are still planned, which comes before the price. Default: none.
     """
-    of_best = [each for each in priced if each.matters]
-    if not of_best:
+    if of_all is None:
         return going_on
-    n_pairs, it = len(of_best), "the dearest takes"
-    told = f"Still open: {n_pairs} pairs"
-    if n_pairs == 1:
+    told, it = f"Still open: {of_all.n_pairs} pairs", "to decide them takes"
+    of_best = [each for each in priced if each.matters]
+    if len(of_best) == 1:
         told = f"Still open: {marked_name(of_best[0].first)} against {marked_name(of_best[0].second)}"
         it = "to decide it takes"
-    elif n_pairs == len(outcome.labels) * (len(outcome.labels) - 1) // 2:
-        told = f"Still open: all {n_pairs} pairs"
-    hardest = max(of_best, key=lambda each: each.seeds.typical or math.inf)
-    typical = hardest.seeds.typical
-    if typical is None:
-        cost = f"probably over {hardest.seeds.horizon} {outcome.units_text} in all"
+    elif of_all.n_pairs == len(outcome.labels) * (len(outcome.labels) - 1) // 2:
+        told = f"Still open: all {of_all.n_pairs} pairs"
+    it = it if of_all.together else "the dearest takes"
+    if of_all.seeds.typical is None:
+        cost = f"probably over {of_all.seeds.horizon} {outcome.units_text} in all"
     else:
-        seconds = seconds_to(of_best, typical)
-        cost = f"about {typical - hardest.n_seeds} more {outcome.units_text} of each"
-        cost += f" ({duration_text(seconds)})" if seconds else ""
+        cost = f"about {of_all.seeds.typical - of_all.n_seen} more {outcome.units_text} of each"
+        cost += f" ({duration_text(of_all.seconds)})" if of_all.seconds else ""
     return " ".join(filter(None, (f"{told}; {it} {cost}.", going_on)))
 
 

@@ -17,6 +17,7 @@ from study.report.marked_text import plain
 from study.report.pair_prices import prices
 from study.report.pairing import Outcome
 from study.report.plan_caveats import plan_cautions
+from study.report.price_of_all import price_of_all
 from study.report.studies import ComparedExperiment
 from study.report.verdict_text import Answer
 
@@ -57,10 +58,11 @@ def closing_lines(experiment: ComparedExperiment, outcome: Outcome, found: Answe
         return ClosingLines(answer=plain(found.marked[0]))
     priced, going_on = prices(experiment, outcome), going_on_sentence(experiment, outcome)
     # `study plan` says the error of the seeds beyond the plan, beside the command that trains them.
-    cost = price_sentence(experiment.metric, outcome, priced, going_on=going_on, with_error=False)
+    of_all = price_of_all(experiment, outcome, priced)
+    cost = price_sentence(experiment.metric, outcome, priced, of_all=of_all, going_on=going_on, with_error=False)
     equality, error = equality_note(outcome), error_sentence(outcome)
     sentences = [found.on_tuning, equality, cost, ruled_out_sentence(outcome), error]
-    in_brief = [brief_untuned(found.leads), equality, brief_price(outcome, priced, going_on=going_on)]
+    in_brief = [brief_untuned(found.leads), equality, brief_price(outcome, priced, of_all=of_all, going_on=going_on)]
     # Behind a winner all others are ruled out.
     in_brief += ["" if found.winner else brief_ruled_out(outcome), error]
     return ClosingLines(

@@ -27,6 +27,7 @@ from study.report.not_ended import so_far_text
 from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.pair_prices import PairPrice
 from study.report.pairing import Outcome
+from study.report.price_of_all import PriceOfAll
 from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row
 from study.report.untuned_leads import UntunedLead, untuned_leads, untuned_sentence
@@ -69,7 +70,12 @@ class Answer:
 
 
 def answer(
-    experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row], priced: Sequence[PairPrice] = ()
+    experiment: ComparedExperiment,
+    outcome: Outcome,
+    rows: Sequence[Row],
+    priced: Sequence[PairPrice] = (),
+    *,
+    of_all: PriceOfAll | None = None,
 ) -> Answer:
     """State the result of the comparison; only the decisions on the pairs name a winner.
 
@@ -78,6 +84,7 @@ def answer(
         outcome: The scores compared, and the decisions.
         rows: The rows of the summary table.
         priced: The prices of open pairs. Default: none, and no sentence on them.
+        of_all: The price until all of them are decided. Default: none, likewise.
     """
     verdict, metric = outcome.verdict, experiment.metric
     if verdict is None:
@@ -102,7 +109,7 @@ def answer(
     elif alive and all(pair.claim == "equal" for pair in alive):
         kind, told = "equal", _equal(metric, outcome, row)
     else:
-        told = _no_winner(experiment, outcome, rows, priced)
+        told = _no_winner(experiment, outcome, rows, priced, of_all)
     head, first, *others = told
     so_far = so_far_text(experiment, outcome)
     on_tuning = untuned_sentence(metric, leads)
@@ -201,7 +208,11 @@ def _equal(metric: ObjectiveMetric, outcome: Outcome, row: Row) -> tuple[str, ..
 
 
 def _no_winner(
-    experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row], priced: Sequence[PairPrice]
+    experiment: ComparedExperiment,
+    outcome: Outcome,
+    rows: Sequence[Row],
+    priced: Sequence[PairPrice],
+    of_all: PriceOfAll | None,
 ) -> tuple[str, ...]:
     metric, labels, verdict = experiment.metric, outcome.labels, outcome.verdict
     assert verdict is not None
@@ -235,7 +246,7 @@ def _no_winner(
         rest.append(divergence_sentence(outcome, entries))
     if tied and better:
         rest.append(f"{listed(better)} did better than {marked_name(row.label)} on the {metric.confirmed_on} split.")
-    cost = price_sentence(metric, outcome, priced, going_on=going_on_sentence(experiment, outcome))
+    cost = price_sentence(metric, outcome, priced, of_all=of_all, going_on=going_on_sentence(experiment, outcome))
     if cost and not outcome.due:
         cost += f" The command to type: see {typed_command('plan', experiment.name)}."
     return head, first, cost, *rest, ruled_out_sentence(outcome), _reached(row, metric, outcome)

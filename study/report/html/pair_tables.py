@@ -10,6 +10,7 @@ from study.report.html.tables import Column, ReportTable, RowHeading, entry_head
 from study.report.pair_prices import PairPrice
 from study.report.pairing import Outcome
 from study.statistics.intervals import MIN_SEEDS
+from study.statistics.price import COVERAGE
 from study.statistics.sequential import DecidedPairs, PairDecision
 from study.statistics.winner import is_testable
 
@@ -158,7 +159,7 @@ def _seeds(cost: PairPrice | None) -> str:
         return f"more than {seeds.horizon}"
     high = f"over {seeds.horizon}" if seeds.high is None else str(seeds.high)
     low = str(seeds.low or seeds.typical)
-    return f"about {low}" if low == high else f"{low} to {high} (median {seeds.typical})"
+    return f"about {low}" if low == high else f"about {seeds.typical} ({low} to {high})"
 
 
 def _time(cost: PairPrice | None) -> str:
@@ -190,9 +191,9 @@ def _notes(comparison: Comparison, *, has_price: bool) -> list[str]:
         )
     if has_price:
         told.append(
-            "Decided at: the seeds in all at which an open pair would be decided, a range that holds with 80 % "
-            "probability and its median, from the mean and the spread of the differences so far. The time is that of "
-            "the median."
+            "Decided at: the seeds in all at which an open pair, by itself, would be decided: as probably at fewer as "
+            f"at more, and in brackets the range of {round(10 * COVERAGE)} in 10 cases, from the mean and the spread "
+            "of the differences so far. The time is that of the first number."
         )
     return told
 

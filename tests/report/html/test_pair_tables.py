@@ -34,7 +34,7 @@ def test_open_pairs_that_matter_come_first_with_their_price(found):
     assert answers[0] == "open"
     (cost,) = (each.seeds for each in found.prices if each.matters)
     high = "over 160" if cost.high is None else cost.high
-    assert seeds[0] == f"{cost.low} to {high} (median {cost.typical})"
+    assert seeds[0] == f"about {cost.typical} ({cost.low} to {high})"
     assert times[0].startswith(("about", "over"))
     assert not any(seeds[1:])
 
