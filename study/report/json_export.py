@@ -37,9 +37,9 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
             price: null where nothing is open; else of the pair that costs most: first, second, low, typical, high
                 (seeds in all; null: more than horizon), horizon, chance_beyond, seconds, ruled_out, and of all pairs
                 together: seconds_of_all. The price of a pair has the same keys without the last, and matters;
-            summary: a list in the order of the table, the best mean validation first: label, optimizer, tuned and
-                untuned (estimate, low, high, level, n; of confirmations that did not diverge), over_studies, mean
-                (diverged ones count as the worst), confirmed and untuned_confirmed (others, n, n_diverged,
+            summary: a list in the order of the table, the best mean validation first: label, name (of the study),
+                optimizer, tuned and untuned (estimate, low, high, level, n; of confirmations that did not diverge),
+                over_studies, mean (diverged ones count as the worst), confirmed and untuned_confirmed (others, n, n_diverged,
                 divergence_limit), gain, validation, search_best, configuration, n_trials, n_planned, states,
                 seconds_per_trial (of training), state_bytes, edges, running, run_ids;
             comparison: unit, units, labels, scores (by label, one for each unit of the last look; null for an entry
