@@ -32,8 +32,8 @@ def searched_names(record: StudyRecord) -> list[str]:
     """Return the names of what a study searched: the optimizer's arguments in the recorded order, then other keys.
 
     A config may have an optional range that is not searched, and a fixed argument is never searched. So a range counts
-    if trials have a value for the argument, the config does not fix it, and `search_only` does not leave it out. A key of another section always has a value
-    in the config, which the untuned tier has.
+    if trials have a value for the argument, the config does not fix it, and `search_only` does not leave it out. A key
+    of another section always has a value in the config, which the untuned tier has.
 
     Args:
         record: The record of the study.

@@ -150,6 +150,19 @@ class ComparedExperiment:
         """All studies' records, entry by entry."""
         return tuple(study.record for study in self.studies)
 
+    def label_of(self, study: ComparedStudy) -> str:
+        """Return the name of a study in a sentence: the label of its entry, which has no other study, else its own.
+
+        Args:
+            study: One of the studies.
+        """
+        found = (
+            entry.label
+            for entry in self.entries
+            if [each.record.run_id for each in entry.studies] == [study.record.run_id]
+        )
+        return next(found, study.record.name)
+
 
 def gather(
     experiment: str,
