@@ -49,7 +49,8 @@ def _settings(name: str, optimizer: str) -> dict[str, str] | None:
     first, *parts = _SEPARATOR.split(name)
     if first != in_label(optimizer):
         return None
-    return dict(part.split("=", 1) for part in parts)  # type: ignore[arg-type]
+    pairs = [part.partition("=") for part in parts]
+    return {key: value for key, _, value in pairs}
 
 
 def _shared(known: Sequence[Mapping[str, str]]) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from study.config.schema import Objective
+from study.config.schema import Direction, Objective
 from study.core.records import RunRecord
 
 OBJECTIVE = "objective"
@@ -21,9 +21,10 @@ def with_worst_objective(children: Sequence[RunRecord], tags: Mapping[str, str])
         children: The trials and confirmations of a study.
         tags: The study's tags, which have the direction and the range of the objective's metric.
     """
-    direction, is_share = tags.get("objective_direction"), tags.get("objective_is_share") == "True"
-    if direction not in ("minimize", "maximize"):  # recorded by a version that recorded the objective too
+    if "objective_direction" not in tags:  # recorded by a version that recorded the objective too
         return list(children)
+    direction: Direction = "minimize" if tags["objective_direction"] == "minimize" else "maximize"
+    is_share = tags.get("objective_is_share") == "True"
     worst = Objective(metric="", direction=direction, target=None, is_share=is_share).worst
     return [
         replace(child, metrics={OBJECTIVE: worst, **child.metrics}) if child.state == "diverged" else child

@@ -271,7 +271,7 @@ def studies_table(comparison: Comparison, *, link: str) -> ReportTable:
         return [record.params.get(key, "") for record in records]
 
     # The one place on paper that says which study a label stands for.
-    labels = [entry.label for entry in comparison.entries for _ in entry.studies]
+    labels: Column = ("label", "text", [entry.label for entry in comparison.entries for _ in entry.studies])
     is_shortened = any(entry.name not in ("", entry.label) for entry in comparison.entries)
     searched = zip(params("sampler.name"), params("pruner.name"), strict=True)
     started = [datetime.fromtimestamp(record.started, UTC) for record in records]
@@ -282,7 +282,7 @@ def studies_table(comparison: Comparison, *, link: str) -> ReportTable:
             RowHeading(label=record.name, runs={record.run_id: link.format(record.run_id)}) for record in records
         ],
         columns=[
-            *([("label", "text", labels)] if is_shortened else []),
+            *([labels] if is_shortened else []),
             ("status", "text", [record.status.lower() for record in records]),
             ("length", "text", [length(study) for study in studies]),
             ("sampler, pruner", "text", [f"{sampler}, {pruner}" for sampler, pruner in searched]),
