@@ -37,11 +37,11 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
                 typical, high (seeds in all; null: more than horizon), horizon, chance_beyond, n_seen, seconds (until
                 typical, or the horizon), together (false: of the dearest pair by itself). The price of a pair:
                 low, typical, high, horizon, chance_beyond, seconds, ruled_out, matters;
-            summary: a list in the order of the table, the best mean validation first: label, optimizer, tuned and
-                untuned (estimate, low, high, level, n; of confirmations that did not diverge), over_studies, mean
-                (diverged ones count as the worst), confirmed and untuned_confirmed (others, n, n_diverged,
-                divergence_limit), gain, validation, search_best, configuration, n_trials, n_planned, states,
-                seconds_per_trial (of training), state_bytes, edges, running, run_ids;
+            summary: a list in the order of the table, the best mean validation first: label, name (of the study),
+                optimizer, tuned and untuned (estimate, low, high, level, n; of confirmations that did not diverge),
+                over_studies, mean (diverged ones count as the worst), confirmed and untuned_confirmed (others, n,
+                n_diverged, divergence_limit), gain, validation, search_best, configuration, n_trials, n_planned,
+                states, seconds_per_trial (of training), state_bytes, edges, running, run_ids;
             comparison: unit, units, labels, scores (by label, one for each unit of the last look; null for an entry
                 without its seeds), left_out;
             differences: the candidate against each other: other, mean, low_holm, high_holm (positive where the

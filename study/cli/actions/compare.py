@@ -162,6 +162,6 @@ def _log(
                     connections=connections,
                 )
             )
-        found_here = each.comparison
-        describe(uri, experiment, rows=found_here.rows, found=found_here.answer, connections=connections)
+        here = each.comparison
+        describe(uri, experiment, rows=here.rows, found=here.answer, cautions=here.cautions, connections=connections)
     return run_ids

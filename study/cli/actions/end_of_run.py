@@ -267,6 +267,8 @@ def _compared(
         return ClosingLines(), cautions
     outcome, rows = decide_outcome(gathered), summarize(gathered)
     found = answer(gathered, outcome, rows)
+    closing = closing_lines(gathered, outcome, found)
     if describes:
-        describe(uri, gathered, rows=rows, found=found, connections=connections)
-    return closing_lines(gathered, outcome, found), cautions
+        told = (*closing.cautions, *cautions)
+        describe(uri, gathered, rows=rows, found=found, cautions=told, connections=connections)
+    return closing, cautions

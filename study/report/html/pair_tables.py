@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from study.report.comparison import Comparison
 from study.report.decision_text import duration_text, level_text
 from study.report.html.tables import Column, ReportTable, RowHeading, entry_heading
+from study.report.marked_text import joined
 from study.report.pair_prices import PairPrice
 from study.report.pairing import Outcome
 from study.statistics.intervals import MIN_SEEDS
@@ -98,7 +101,21 @@ def _difference_notes(comparison: Comparison) -> list[str]:
     won = (
         f"{outcome.units_text.capitalize()} won: those under which {outcome.candidate} has the better {split} result."
     )
-    return [*told, won]
+    return [*told, *_divergence_note(comparison), won]
+
+
+def _divergence_note(comparison: Comparison) -> list[str]:
+    """Say of which pairs p and interval are no plain t test's: those of an optimizer with a diverged run."""
+    outcome, metric = comparison.outcome, comparison.experiment.metric
+    counts = np.max([scores.n_diverged for scores in outcome.at_looks], axis=0)
+    if not metric.is_share or not counts.any():
+        return []
+    names = joined([outcome.labels[row] for row in outcome.in_order(np.flatnonzero(counts).tolist())])
+    return [
+        f"Pairs of {names}, here and among all pairs: a diverged run counts as {metric.text(metric.worst)}, and the "
+        "spread of the differences is at least the one that such a rate of divergence gives by chance. So p and "
+        "interval can be wider than those of a plain t test (docs/statistics.md, Pairs with diverged runs)."
+    ]
 
 
 def _won(comparison: Comparison, other: int) -> str:
