@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
+from textwrap import fill
 
 if __name__ == "__main__":  # find the packages of this checkout, not the neighbors of this file
     sys.path[:1] = [str(Path(__file__).resolve().parents[1])]
@@ -34,16 +35,18 @@ from benchmarks.error_rates import (
 from benchmarks.tables import folded
 
 PAGE = Path(__file__).parents[1] / "docs" / "error_rates.md"
+# The highest of some thousand simulated rates is rarely more sampling errors above its limit.
+_ERRORS = 4
+_WIDTH = 118
 _HEAD = """# Error rates of the verdict
 
-`python -m benchmarks.error_rates_page` writes this page: {n} simulated comparisons in each of {n_cells} cases.
-[Decision 30](decisions/0030-few-seeds-invent-nothing.md) has the rules. The words of the tables are explained
-[below](#words-of-the-tables).
+{conclusion}
 """
-_WORDS = """## Words of the tables
-
-- *false difference*: the candidate is called different from an optimizer of equal expected score, or in the wrong
-  direction. At most 5 % by design, whichever way the candidate was chosen.
+_REPRODUCE = """`python -m benchmarks.error_rates_page` simulates it and writes this page, in some ten minutes on two
+cores: {n} comparisons in each of {n_cells} cases. [Decision 30](decisions/0030-few-seeds-invent-nothing.md) has the rules.
+"""
+_WORDS = """- *false difference*: the candidate is called different from an optimizer of equal expected score, or in
+  the wrong direction. At most 5 % by design, whichever way the candidate was chosen.
 - *false winner*: a winner is named that is not better than all others. At most 5 % by design.
 - *all intervals*: all intervals of the candidate's differences hold at the same time.
 - *mean*: the interval of an optimizer's mean holds, as tables, pages and commands show it. Of several study seeds: the
@@ -76,19 +79,57 @@ def document(
         n_repetitions: Simulated comparisons a cell.
         powers: How often the right winner is named, by seeds and optimizers: by the verdict, and by Holm alone.
     """
-    parts = [_HEAD.format(n=n_repetitions, n_cells=len(found)), _summary(found, n_repetitions), _WORDS, _power(powers)]
-    parts += ["## All cases\n"]
-    parts += [folded(f"{kind.capitalize()} scores", _table(kind, found, n_repetitions)) for kind in SCORES]
+    worst = max(max(rates.false_differences, rates.false_winners) for rates in found.values())
+    lowest = {
+        kind: _least((rates for cell, rates in found.items() if cell.scores == kind), _coverage) for kind in SCORES
+    }
+    parts = [
+        _HEAD.format(conclusion=conclusion(worst, lowest, n_cells=len(found), n=n_repetitions)),
+        _summary(found),
+        _REPRODUCE.format(n=n_repetitions, n_cells=len(found)),
+        folded("Words of the tables", _WORDS),
+        folded("Winners found", _power(powers)),
+    ]
+    parts += [folded(f"All cases of {kind} scores", _table(kind, found, n_repetitions)) for kind in SCORES]
     return "\n".join(parts)
 
 
-def _summary(found: Mapping[Cell, Rates], n: int) -> str:
-    limit = 0.05 + 3 * standard_error(0.05, n)
+def conclusion(worst: float, lowest: Mapping[str, float], *, n_cells: int, n: int) -> str:
+    """Return what the rates say, in a paragraph.
+
+    Args:
+        worst: The highest rate of false differences and winners.
+        lowest: The lowest coverage of an interval, by the kind of scores.
+        n_cells: Number of cases.
+        n: Simulated comparisons a case.
+    """
+    error = standard_error(0.05, n)
+    most = 0.05 + _ERRORS * error
+    within = "can be this much above" if worst <= most else "cannot be this much above"
+    told = [
+        f"**Equals are called different, or a wrong winner is named, in at most {100 * worst:.2f} % of "
+        f"comparisons**: that is the highest rate of {n_cells} cases. The design allows 5 %, and the highest of so "
+        f"many simulated rates {within} by luck alone, with a sampling error of {100 * error:.2g} points each.",
+    ]
+    short = {kind: share for kind, share in lowest.items() if share < 1 - most}
+    good = min((share for kind, share in lowest.items() if kind not in short), default=math.nan)
+    if not math.isnan(good):
+        told.append(f"The 95 % intervals hold in {100 * good:.1f} % or more of the comparisons of each case.")
+    for kind, share in short.items():
+        told.append(f"**Not of {kind} scores: there, an interval of a mean holds in as few as {100 * share:.0f} %.**")
+    return fill(" ".join(told), width=_WIDTH)
+
+
+def _coverage(rates: Rates) -> float:
+    known = [each for each in (rates.differences, rates.mean, rates.over_studies) if not math.isnan(each)]
+    return min(known, default=math.nan)
+
+
+def _summary(found: Mapping[Cell, Rates]) -> str:
     lines = [
         "## The worst case of each kind of scores",
         "",
-        f"With {n} repetitions, 5 % and three sampling errors are {100 * limit:.2f} %, 95 % less three are "
-        f"{100 * (1 - limit):.2f} %.",
+        "In percent: the highest rate of false claims, and between which shares the intervals hold.",
         "",
         "| scores | false differences | false winners | all intervals | mean | over studies |",
         "|---|---|---|---|---|---|",
@@ -96,8 +137,8 @@ def _summary(found: Mapping[Cell, Rates], n: int) -> str:
     for kind in SCORES:
         own = [rates for cell, rates in found.items() if cell.scores == kind]
         cells = [
-            rate_text(_most(own, lambda rates: rates.false_differences), n),
-            rate_text(_most(own, lambda rates: rates.false_winners), n),
+            f"{100 * _most(own, lambda rates: rates.false_differences):.2f}",
+            f"{100 * _most(own, lambda rates: rates.false_winners):.2f}",
             _span(own, lambda rates: rates.differences),
             _span(own, lambda rates: rates.mean),
             _span(own, lambda rates: rates.over_studies),
@@ -108,8 +149,6 @@ def _summary(found: Mapping[Cell, Rates], n: int) -> str:
 
 def _power(powers: Mapping[tuple[int, int], tuple[float, float]]) -> str:
     lines = [
-        "## Winners found",
-        "",
         "One optimizer is two deviations ahead of equal others; normal scores, one study, correlation 0.5. In",
         "brackets: Holm's procedure over all pairs alone, without the rule for the best of all. The limit for 28",
         "pairs is 2 % above that of the exact largest t, so a simulated limit would gain nothing.",

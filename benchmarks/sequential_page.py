@@ -7,11 +7,13 @@ python -m benchmarks.sequential_page --repetitions 500     # a look; do not publ
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
+from textwrap import fill
 
 if __name__ == "__main__":  # find the packages of this checkout, not the neighbors of this file
     sys.path[:1] = [str(Path(__file__).resolve().parents[1])]
@@ -30,6 +32,7 @@ from benchmarks.sequential import (
 from benchmarks.sequential_prices import PriceHits, leader_price_hits, price_hits
 from benchmarks.tables import folded
 
+_WIDTH = 118
 PAGE = Path(__file__).parents[1] / "docs" / "sequential_rates.md"
 PriceCase = tuple[float, int, int, float | None]
 PRICES: tuple[PriceCase, ...] = tuple(
@@ -44,14 +47,14 @@ LEADERS: tuple[LeaderCase, ...] = tuple(product((3, 8), AHEAD, (None, 0.5)))
 _FEWEST_OPEN = 50
 _HEAD = """# Error rates, seeds and prices of sequential confirmation
 
-`python -m benchmarks.sequential_page` writes this page: {n} simulated comparisons in each of {n_cells} cases.
-`study/statistics/looks.py`, `look_claims.py` and `price.py` have the rules. The words of the tables are explained
-[below](#words-of-the-tables).
+{conclusion}
 """
-_WORDS = """## Words of the tables
-
-Plans: *sequential 40*, looks at 5, 10, 20 and 40 seeds that spend 0.5, 1, 1.5 and 2 %; *fixed 10* and *fixed 40*, one
-look that spends 5 %.
+_REPRODUCE = """`python -m benchmarks.sequential_page` simulates it and writes this page: {n} comparisons in each of
+{n_cells} cases. `study/statistics/looks.py`, `look_claims.py` and `price.py` have the rules. The price of several open pairs
+together is checked by `tests/statistics/test_joint_price.py`.
+"""
+_WORDS = """Plans: *sequential 40*, looks at 5, 10, 20 and 40 seeds that spend 0.5, 1, 1.5 and 2 %; *fixed 10* and
+*fixed 40*, one look that spends 5 %.
 
 Scores: *normal*; *discrete*, an accuracy over 360 examples; *lognormal*, the luck is e to a normal value;
 *all diverge*, normal with 5 % of all runs at 0; *one diverges*, normal with 5 % of the last contender's runs at 0.
@@ -87,37 +90,89 @@ def document(
         leaders: The hits of the price of a leader and its closest rival.
         n_repetitions: Simulated comparisons a cell.
     """
-    parts = [_HEAD.format(n=n_repetitions, n_cells=len(found)), _worst(found, n_repetitions)]
-    parts += [_WORDS, _power(found), _hidden(found, n_repetitions), _prices(prices), _leaders(leaders), _why()]
-    parts += ["## All cases\n", *(folded(f"Scores: {kind}", _table(kind, found, n_repetitions)) for kind in SCORES)]
+    worst = {plan: max(rates.false_claims for cell, rates in found.items() if cell.plan == plan) for plan in PLANS}
+    of_eight = [_cell_of(found, "normal", 8, ("one ahead", 1.0), plan, margin=False) for plan in PLANS]
+    hits = [each.hits for each in prices.values() if each.n_open >= _FEWEST_OPEN]
+    parts = [
+        _HEAD.format(
+            conclusion=conclusion(
+                worst,
+                {plan: (each.right_best, each.seeds) for plan, each in zip(PLANS, of_eight, strict=True)},
+                lowest_hits=min(hits, default=math.nan),
+                n=n_repetitions,
+            )
+        ),
+        _worst(found),
+        _REPRODUCE.format(n=n_repetitions, n_cells=len(found)),
+        folded("Words of the tables", _WORDS),
+        folded("Winners found, and the seeds they cost", _power(found)),
+        folded("False claims of equality alone", _equalities(found, n_repetitions)),
+        folded("Divergence that was not seen", _hidden(found, n_repetitions)),
+        folded("The price of one pair", _prices(prices)),
+        folded("The price of a leader among several", _leaders(leaders)),
+        folded("Rules that were tried and left", _why()),
+    ]
+    parts += [folded(f"All cases of scores: {kind}", _table(kind, found, n_repetitions)) for kind in SCORES]
     return "\n".join(parts)
 
 
-def _worst(found: Mapping[SequentialCell, SequentialRates], n: int) -> str:
-    limit = 0.05 + 3 * standard_error(0.05, n)
+def conclusion(
+    worst: Mapping[str, float], of_eight: Mapping[str, tuple[float, float]], *, lowest_hits: float, n: int
+) -> str:
+    """Return what the rates say, in a paragraph.
+
+    Args:
+        worst: The highest rate of false claims, by plan.
+        of_eight: How often the best of eight is found that is one deviation ahead, and the mean number of seeds of a
+            contender, by plan.
+        lowest_hits: The lowest share of prices of one pair that hold the number of seeds needed at last.
+        n: Simulated comparisons a case.
+    """
+    rounds, *fixed = worst
+    found, seeds = of_eight[rounds]
+    others = "; ".join(f"{plan}: {100 * of_eight[plan][0]:.0f} % with {of_eight[plan][1]:.0f}" for plan in fixed)
+    told = (
+        f"**Rounds ({rounds}) make any false claim, of any pair at any look, in at most {100 * worst[rounds]:.2f} % "
+        f"of comparisons**, the highest of all cases, with a sampling error of {100 * standard_error(0.05, n):.2g} "
+        f"points; 5 % are allowed. They find the best of eight that is one deviation ahead in {100 * found:.0f} %, with "
+        f"{seeds:.0f} seeds of each on average ({others}). The price of an open pair, stated as a range for 8 of 10 "
+        f"cases, held the number of seeds needed in {100 * lowest_hits:.0f} % or more."
+    )
+    return fill(told, width=_WIDTH)
+
+
+def _worst(found: Mapping[SequentialCell, SequentialRates]) -> str:
     lines = [
         "## The worst case of each kind of scores",
         "",
-        f"With {n} repetitions, 5 % and three sampling errors are {100 * limit:.2f} %. In percent, over all truths,",
-        "contenders and margins.",
+        "The highest rate of false claims in percent, over all truths, contenders and margins; at most 5 by design.",
         "",
-        f"| scores | {' | '.join(f'{plan}: false claim | false equality' for plan in PLANS)} |",
-        f"|---|{'---|' * 2 * len(PLANS)}",
+        f"| scores | {' | '.join(PLANS)} |",
+        f"|---|{'---|' * len(PLANS)}",
     ]
     for kind in SCORES:
-        cells = []
-        for plan in PLANS:
-            own = [rates for cell, rates in found.items() if (cell.scores, cell.plan) == (kind, plan)]
-            cells += [rate_text(max(each.false_claims for each in own), n)]
-            cells += [rate_text(max(each.false_equalities for each in own), n)]
+        own = [[rates for cell, rates in found.items() if (cell.scores, cell.plan) == (kind, plan)] for plan in PLANS]
+        cells = [f"{100 * max(each.false_claims for each in rates):.2f}" for rates in own]
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _equalities(found: Mapping[SequentialCell, SequentialRates], n: int) -> str:
+    lines = [
+        "The highest rate in percent, of runs that do not diverge.",
+        "",
+        f"| scores | {' | '.join(PLANS)} |",
+        f"|---|{'---|' * len(PLANS)}",
+    ]
+    for kind in SCORES:
+        own = [[rates for cell, rates in found.items() if (cell.scores, cell.plan) == (kind, plan)] for plan in PLANS]
+        cells = [rate_text(max(each.false_equalities for each in rates), n) for rates in own]
         lines.append(f"| {kind} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 
 def _power(found: Mapping[SequentialCell, SequentialRates]) -> str:
     lines = [
-        "## Winners found, and the seeds they cost",
-        "",
         "One contender is ahead of equal others; normal scores. Best found in percent, and in brackets the mean",
         "number of seeds of a contender; without a margin / with one.",
         "",
@@ -150,8 +205,6 @@ def _power(found: Mapping[SequentialCell, SequentialRates]) -> str:
 
 def _hidden(found: Mapping[SequentialCell, SequentialRates], n: int) -> str:
     lines = [
-        "## Divergence that was not seen",
-        "",
         "Equality is claimed of runs that do not diverge, beside the rates that the seeds exclude, and never where",
         "one of the two diverged. Still, a contender that diverges in 5 % of runs can have none in the seeds of a",
         "look: comparisons in percent that call it equal to one that never diverges. All tied but for that; margin of",
@@ -168,8 +221,6 @@ def _hidden(found: Mapping[SequentialCell, SequentialRates], n: int) -> str:
 
 def _prices(prices: Mapping[PriceCase, PriceHits]) -> str:
     lines = [
-        "## The price",
-        "",
         "One pair, normal scores, looks at 5, 10, 20, ... seeds up to the horizon. After the seeds seen, the price of",
         "the pairs that are still open is asked: the central 80 % of the predicted numbers of seeds. *Hits*: the",
         "number at which the pair was decided is in that range (more than the horizon, where it was not decided).",
@@ -187,7 +238,8 @@ def _prices(prices: Mapping[PriceCase, PriceHits]) -> str:
         cells = _hit_cells(hits)
         rows.append(f"{start} {' | '.join(cells)} |")
     lines += [
-        folded(f"The {len(prices)} cases of one pair", "\n".join([*rows, ""])),
+        *rows,
+        "",
         "A dash: fewer than 50 of the simulated pairs were open. After ten seeds, a difference of half an SD has a",
         "standard error of a third of an SD: it may as well be 0.1, which needs hundreds of seeds. Without a margin,",
         "such a range has no upper end. With one it has, since the pair is then equal.",
@@ -208,7 +260,7 @@ def _leaders(leaders: Mapping[LeaderCase, PriceHits]) -> str:
     for (n, ahead, margin), hits in leaders.items():
         start = f"| {n} | {ahead:g} SD | {'none' if margin is None else f'{margin:g} SD'} |"
         rows.append(f"{start} {' | '.join(_hit_cells(hits))} |")
-    return "\n".join([*lines, folded(f"The {len(leaders)} cases of a leader", "\n".join([*rows, ""]))])
+    return "\n".join([*lines, *rows, ""])
 
 
 def _hit_cells(hits: PriceHits) -> list[str]:
@@ -220,9 +272,7 @@ def _hit_cells(hits: PriceHits) -> list[str]:
 
 
 def _why() -> str:
-    return """## Rules that were tried and left
-
-Largest simulated rates of false claims, two groups of two equals, normal scores, one look at ten
+    return """Largest simulated rates of false claims, two groups of two equals, normal scores, one look at ten
 seeds, 20 000 comparisons:
 
 | rules | false claims |

@@ -47,6 +47,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--force", action="store_true", help="compare studies that are not comparable; the page says so"
     )
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="only the studies with this setting, such as model.hidden=[64]; may be repeated",
+    )
     parser.add_argument("--no-log", action="store_true", help="do not keep the page in MLflow")
     parser.add_argument(
         "--ui", default=DEFAULT_UI, metavar="URL", help="the address of MLflow's pages, for links to runs"

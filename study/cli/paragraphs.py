@@ -41,15 +41,32 @@ def write_paragraphs(
         indent: The start of the first line of each. Default: empty.
         hanging: The start of its further lines. None (the default): `indent`.
     """
+    lines = paragraph_lines(texts, stream=stream, indent=indent, hanging=hanging)
+    own_sequences(stream).write("".join(f"{line}\n" for line in lines))
+    stream.flush()
+
+
+def paragraph_lines(
+    texts: Sequence[Paragraph | str], *, stream: TextIO, indent: str = "", hanging: str | None = None
+) -> list[str]:
+    """Return the lines that `write_paragraphs` writes.
+
+    Args:
+        texts: The texts. Control characters are shown.
+        stream: The stream to write to.
+        indent: The start of the first line of each. Default: empty.
+        hanging: The start of its further lines. None (the default): `indent`.
+    """
     width = min(width_of(stream), _WIDEST) if is_screen(stream) else None
+    found: list[str] = []
     for each in texts:
         paragraph = each if isinstance(each, Paragraph) else Paragraph(text=each)
         text = shown(paragraph.text)
-        lines = [indent + text] if width is None else wrapped(text, width=width, indent=indent, hanging=hanging)
-        if width is not None:
-            lines = _colored(lines, paragraph)
-        own_sequences(stream).write("".join(f"{line}\n" for line in lines))
-    stream.flush()
+        if width is None:
+            found.append(indent + text)
+        else:
+            found += _colored(wrapped(text, width=width, indent=indent, hanging=hanging), paragraph)
+    return found
 
 
 def write_help(text: str, *, stream: TextIO) -> None:

@@ -43,6 +43,23 @@ def render_table(
     Returns:
         The headers of the columns that were left out.
     """
+    lines, left_out = table_lines(headers, rows, stream=stream, below=below, second_lines=second_lines)
+    own_sequences(stream).write("".join(f"{line}\n" for line in lines))
+    return left_out
+
+
+def table_lines(
+    headers: Sequence[str], rows: Rows, *, stream: TextIO, below: Sequence[str] = (), second_lines: bool = True
+) -> tuple[list[str], list[str]]:
+    """Return the lines of a table as `render_table` prints it, and the headers of the columns that were left out.
+
+    Args:
+        headers: The headers of the columns.
+        rows: The rows, each with a text for each column.
+        stream: The stream to write to.
+        below: As for `render_table`. Default: the column of the longest text that is not the first one.
+        second_lines: As for `render_table`. Default True.
+    """
     titles = [in_one_line(header) for header in headers]
     cells = [[in_one_line(cell) for cell in row] for row in rows]
     behind = own_sequences(stream)
@@ -57,8 +74,7 @@ def render_table(
         lines = lines if can_show(behind, _RULE) else [line.replace(_RULE, "-") for line in lines]
     else:
         lines = _markdown(titles, cells, behind)
-    behind.write("".join(f"{line}\n" for line in lines))
-    return left_out
+    return lines, left_out
 
 
 def _too_many(headers: Sequence[str], rows: Rows, width: int, below: Sequence[str]) -> list[str]:

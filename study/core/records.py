@@ -60,8 +60,8 @@ class RunRecord:
 
     @property
     def has_result(self) -> bool:
-        """True if the run finished and the store still has its objective; a failed run has none to lose."""
-        return self.finished and (self.state == "failed" or "objective" in self.metrics)
+        """True if the run finished with its objective in the store; a failed or diverged one has none to lose."""
+        return self.finished and (self.state in ("failed", "diverged") or "objective" in self.metrics)
 
 
 @dataclass(frozen=True, kw_only=True)

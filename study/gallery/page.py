@@ -18,6 +18,8 @@ _MIME = {"svg": "image/svg+xml", "png": "image/png", "gif": "image/gif"}
 _NUMBER = re.compile("[+.\u2212-]?\\d.*")
 # An end that an interval leaves out, as `span_text` writes it; that of a ratio is 1.
 _OPEN_END = re.compile(r"\[above [01] to |\d to below [01]\b")
+# An interval in a finding, with its unit perhaps.
+_INTERVAL = re.compile(r"\[[^]]*\d[^]]* to [^]]*\d[^]]*\]")
 # Broader pictures keep their size: on a telephone they scroll instead of shrinking until they are illegible.
 _BROAD = 720.0
 
@@ -58,6 +60,7 @@ def render_index(pages: Sequence[PageSummary], *, made: str, left_out: Sequence[
         "gallery/index.html.j2",
         pages=pages,
         counts=verdict_counts(pages),
+        overview=[(page, size_text(page), certainty_text(page)) for page in by_verdict(pages)],
         meanings=meanings(pages),
         made=made,
         left_out=left_out_told(left_out) if left_out else "",
@@ -98,6 +101,41 @@ def verdict_counts(pages: Sequence[PageSummary]) -> list[tuple[Badge, int]]:
     """
     found = Counter(verdict for page in pages for verdict in page.verdicts)
     return [(badge_of(verdict), found[verdict]) for verdict in ClaimVerdict if found[verdict]]
+
+
+def by_verdict(pages: Sequence[PageSummary]) -> list[PageSummary]:
+    """Return pages with a verdict, those of claims that held first; pages of one verdict keep their order.
+
+    Args:
+        pages: The pages in short.
+    """
+    order = list(ClaimVerdict)
+    return sorted((page for page in pages if page.verdicts), key=lambda page: order.index(page.verdicts[0]))
+
+
+def size_text(page: PageSummary) -> str:
+    """Return the size of a page's run in a few words: what was smaller, or that it is the published one.
+
+    Args:
+        page: The page in short.
+    """
+    return "; ".join(page.differences) or ("as published" if page.size == "published" else "unknown")
+
+
+def certainty_text(page: PageSummary) -> str:
+    """Return how sure the verdicts of a page are, in a few words.
+
+    A verdict on a path, in which nothing is left to chance, stands in a sentence without an interval.
+
+    Args:
+        page: The page in short.
+    """
+    if set(page.verdicts) == {ClaimVerdict.INCONCLUSIVE}:
+        return "none: the run cannot judge it"
+    if not _INTERVAL.search(page.finding):
+        return "exact: no chance in it"
+    is_open = not set(page.verdicts) & {ClaimVerdict.HELD, ClaimVerdict.CONTRADICTED}
+    return "open: intervals include both sides" if is_open else "95 % intervals, all together"
 
 
 def meanings(pages: Sequence[PageSummary]) -> list[Badge]:

@@ -10,8 +10,16 @@ from types import MappingProxyType
 
 from study.core.readable_output import shown as readable_text
 from study.gallery import About, Material, PageContents, Picture, Table
-from study.gallery.badges import Badge
-from study.gallery.page import is_number, meanings, open_ends_told, verdict_counts
+from study.gallery.badges import Badge, badge_of
+from study.gallery.page import (
+    by_verdict,
+    certainty_text,
+    is_number,
+    meanings,
+    open_ends_told,
+    size_text,
+    verdict_counts,
+)
 from study.gallery.run_facts import RunOrigin, run_facts
 from study.gallery.summary import PageSummary, left_out_told, summary_of
 
@@ -24,10 +32,15 @@ _SPECIAL = str.maketrans({character: f"&#{ord(character)};" for character in "*`
 # The beginning of a list, a heading, the line below one, or a definition.
 _OPENING = re.compile(r"^(?:[-+](?=\s|$)|[-=]{2,}$|[#:]|\d+(?=[.)](?:\s|$)))")
 _INTRO = """
-    Each claim was published. Each was tried here by one command, with the same program as every other study: the
-    published settings beside tuned ones where the claim is about rates, fresh seeds, corrected intervals. A badge is
-    the verdict on the claim as it was run here. The page has the numbers that decide, all pictures and the traps.
+    Each claim was published. Each was tried here by one command: the published settings beside tuned ones where the
+    claim is about rates, fresh seeds, corrected intervals. The verdict is on the claim as it was run here. Its page
+    has the numbers that decide, all pictures and the traps.
     """
+_OVERVIEW_NOTE = (
+    "*Two badges: a claim of two parts. Exact: a path on a landscape, the same in every run. 95 % intervals: all "
+    "comparisons that a claim needs hold together with that probability, if scores are roughly normal. A smaller run "
+    "says nothing about the published size.*"
+)
 _MAKE = """
     `make gallery` runs all of them at a size for two cores, `make gallery-full` at the published sizes; both write
     this folder. One alone: `study run -m experiment=NAME`, then `study gallery NAME`. `study gallery` also writes each
@@ -92,7 +105,8 @@ def render_index_readme(
         "# Published comparisons of optimizers",
         _paragraph(_INTRO),
         *([f"**{n_verdicts} verdicts on {len(pages)} comparisons: {counted}.**"] if counted else []),
-        *([_cards(pages, heights)] if pages else []),
+        *([_overview(pages), _OVERVIEW_NOTE] if counted else []),
+        *(["## Every comparison", _cards(pages, heights)] if pages else []),
         *([as_markdown(left_out_told(left_out))] if left_out else []),
         "## Badges",
         "\n".join(["| Badge | Meaning |", "| :--- | :--- |", *explained]),
@@ -128,6 +142,17 @@ def _reference(text: str) -> str:
 
 def _badge_line(badges: Iterable[Badge], *, up: str = "") -> str:
     return " ".join(f"![{badge.label}]({up}{badge.file})" for badge in badges)
+
+
+def _overview(pages: Sequence[PageSummary]) -> str:
+    """Return a table of all claims: the verdict, the size of the run and the certainty, those that held first."""
+    rows = [
+        f"| {_badge_line(badge_of(verdict) for verdict in page.verdicts)} | [{_bracketed(page.title)}]"
+        f"({page.name}/README.md): {as_markdown(page.claim)} | {as_markdown(size_text(page))} | "
+        f"{as_markdown(certainty_text(page))} |"
+        for page in by_verdict(pages)
+    ]
+    return "\n".join(["| Verdict | Claim | Size of the run | Certainty |", "| :--- | :--- | :--- | :--- |", *rows])
 
 
 def _cards(pages: Sequence[PageSummary], heights: Mapping[str, float]) -> str:

@@ -11,16 +11,27 @@ class Pace:
 
     Args:
         now: The time, in seconds of the monotonic clock.
-
-    Attributes:
-        built_s: Time in which the last program was built and compiled, in seconds. None: none has been.
     """
 
     def __init__(self, now: float) -> None:
-        self.built_s: float | None = None
+        self._built_s: float | None = None
+        self._first: tuple[float, float] | None = None  # seconds and units, with a compilation of unknown length
         self._since: float | None = None
         self._at, self._work = now, 0.0
         self._seconds, self._done = 0.0, 0.0
+
+    @property
+    def built_s(self) -> float | None:
+        """Time in which the last program was built and compiled, in seconds; None if it is not known."""
+        if self._built_s is not None or self._first is None or self._done <= 0:
+            return self._built_s
+        seconds, done = self._first
+        return max(seconds - done * self._seconds / self._done, 0.0)
+
+    @property
+    def has_compiling(self) -> bool:
+        """True if the only speed that is known is of a time with a compilation in it."""
+        return self._first is not None and self._done <= 0
 
     def building_s(self, now: float) -> float | None:
         """Return the seconds since a batch began whose program is being built; None if none is.
@@ -58,8 +69,18 @@ class Pace:
             work: Units of work done since the start of the study.
         """
         if self._since is not None:
-            self.built_s, self._since = now - self._since, None
+            self._built_s, self._since = now - self._since, None
         self._at, self._work = now, work
+
+    def begins(self, now: float, *, work: float) -> None:
+        """Note the first work since the start, whose time has a compilation in it that was not seen.
+
+        Args:
+            now: The time, in seconds of the monotonic clock.
+            work: Units of work done since the start of the study, above 0.
+        """
+        self._first = now - self._at, work
+        self.skips(now, work=work)
 
     def left_s(self, now: float, *, work: float) -> float | None:
         """Return the time that work still takes, in seconds; None while no speed is measured.
@@ -68,7 +89,8 @@ class Pace:
             now: The time, in seconds of the monotonic clock.
             work: Units of work that are left.
         """
-        if self._done <= 0 or self._seconds <= 0:
+        seconds, done = self._first if self._first is not None and self._done <= 0 else (self._seconds, self._done)
+        if done <= 0 or seconds <= 0:
             return None
         idle = 0.0 if self._since is not None else now - self._at
-        return max(work * self._seconds / self._done - idle, 0.0)
+        return max(work * seconds / done - idle, 0.0)

@@ -183,25 +183,37 @@ class Progress:
 
     @property
     def _about(self) -> str:
-        """`at least` if a kind of confirmations is still ahead, which may compile a program of its own.
+        """`at least` while programs are ahead, and no compilation has been seen that tells how long one takes.
 
-        A study that runs elsewhere does not tell what it has built.
+        `up to` where only the first work of a study that runs elsewhere has been seen, with its compilation.
         """
-        if not self.compiles or not self.built:
+        if not self.compiles:
             return "about"
+        if self.pace.has_compiling:
+            return "up to"
+        return "at least" if self.pace.built_s is None and self._builds_more else "about"
+
+    @property
+    def _builds_more(self) -> bool:
+        """True if a kind of confirmations is still ahead, which may compile a program of its own."""
         n_default = self.n_default - self.n_default_confirmed
         n_tuned = self.n_confirmations - self.n_default - (self.n_confirmed - self.n_default_confirmed)
         built_tuned = bool(self.built - {"trial", "default"})
-        is_ahead = (n_tuned > 0 and not built_tuned) or (n_default > 0 and "default" not in self.built)
-        return "at least" if is_ahead else "about"
+        return (n_tuned > 0 and not built_tuned) or (n_default > 0 and "default" not in self.built)
 
     def left_s(self, now: float) -> float | None:
-        """Return the time of training that is left in the study, in seconds; None while no speed is measured.
+        """Return the time that is left in the study, in seconds; None while no speed is measured.
+
+        The programs that are still to be compiled are taken to need together what the last one needed: the parts of
+        the model that they share are there.
 
         Args:
             now: The time, in seconds of the monotonic clock.
         """
-        return self.pace.left_s(now, work=max(self.n_left - self.done, 0.0))
+        left = self.pace.left_s(now, work=max(self.n_left - self.done, 0.0))
+        if left is None or not self.compiles or not self._builds_more:
+            return left
+        return left + (self.pace.built_s or 0.0)
 
     def _after_text(self, now: float, left: float) -> str:
         """Return what comes after the study: others of the command, if this one ran from its start here, and looks.
@@ -217,7 +229,7 @@ class Progress:
         in_all = left + (n - number) * (now - self._opened + left)
         others = "1 more study" if n - number == 1 else f"{n - number} more studies"
         about = "at least" if has_looks else self._about
-        return f"; {about} {rough_text(in_all)} with {others}"
+        return f"; {about} {rough_text(in_all)} with {others} like it"
 
     def told_text(self) -> list[str]:
         """Return the lines about values: the best one, and what runs. No best one is said only if nothing has any."""

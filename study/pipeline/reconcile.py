@@ -158,12 +158,13 @@ def _searched(config: StudyConfig, run: RunRecord) -> SearchedTrial | None:
         return None
     point = {name: _read(run.params, searched) for name, searched in ranges.items()}
     seed = run.params["run_seed"]
+    unknown = config.objective.worst if run.state == "diverged" else math.nan
     return SearchedTrial(
         number=run.number,
         hyperparameters=config.hyperparameters(point),
         run_seed=int(seed) if seed.isdecimal() else -1,
         state=run.state,
-        objective=run.metrics.get("objective", math.nan),
+        objective=run.metrics.get("objective", unknown),
         error="(lost with the search)" if run.state == "failed" else None,
     )
 

@@ -41,7 +41,10 @@ def progress_of(record: StudyRecord, *, now: float, now_s: float) -> Progress:
         started=now - max(now_s - record.opened, 0.0),
     )
     _fill(progress, record)
-    progress.pace.skips(now, work=progress.done)
+    if _is_continued(record):  # it had trials before, and no store tells how many
+        progress.pace.skips(now, work=progress.done)
+    elif progress.done:
+        progress.pace.begins(now, work=progress.done)
     return progress
 
 
@@ -56,17 +59,21 @@ def update(progress: Progress, record: StudyRecord, *, now: float) -> None:
     before = progress.done
     _fill(progress, record)
     if progress.done > before:
-        # The first trials may have waited for a compilation, which no store tells of.
-        note = progress.pace.trains if before else progress.pace.skips
+        # The time of the first work has a compilation in it, which no store tells of.
+        note = progress.pace.trains if before else progress.pace.begins
         note(now, work=progress.done)
 
 
 def _place(record: StudyRecord) -> tuple[int, int]:
     """Return the place of the study in its command; (1, 1) of a continued study, after which none may follow."""
     studies = record.tags.get("command_studies", "").split(",")
-    if record.settings_id not in studies or record.opened - record.started > _CONTINUED_S:
+    if record.settings_id not in studies or _is_continued(record):
         return 1, 1
     return studies.index(record.settings_id) + 1, len(studies)
+
+
+def _is_continued(record: StudyRecord) -> bool:
+    return record.opened - record.started > _CONTINUED_S
 
 
 def _compiles(record: StudyRecord) -> bool:

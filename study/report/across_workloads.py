@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.report.comparison import Comparison
+from study.report.entry_labels import entry_labels
 from study.report.figures.figure import Figure
 from study.report.figures.style import Style, styles
 from study.report.objective_metric import ObjectiveMetric
@@ -67,26 +68,27 @@ def across(comparisons: Sequence[Comparison]) -> AcrossWorkloads | None:
     everywhere = sorted(set.intersection(*(set(table) for table in tables)))
     if len(comparisons) < 2 or len(everywhere) < 2:
         return None
-    scores = np.array([[table[label] for label in everywhere] for table in tables])
+    scores = np.array([[table[name] for name in everywhere] for table in tables])
     ranks = average_ranks(scores, direction="maximize")
     order = np.argsort(ranks, kind="stable")
-    labels = tuple(everywhere[i] for i in order)
+    names = tuple(everywhere[i] for i in order)
     enough = len(comparisons) >= _ENOUGH
-    of = {entry.label: entry.optimizer for comparison in comparisons for entry in comparison.experiment.entries}
-    times = np.array([[_steps(comparison, label) for label in labels] for comparison in comparisons])
+    of = {row.name: row.optimizer for comparison in comparisons for row in comparison.rows}
+    optimizers = [of[name] for name in names]
+    times = np.array([[_steps(comparison, name) for name in names] for comparison in comparisons])
     taus = np.linspace(1.0, TAU_MAX, 121) if np.any(np.isfinite(times)) else np.empty(0)
     return AcrossWorkloads(
         experiments=tuple(comparison.experiment.name for comparison in comparisons),
         metrics=tuple(comparison.experiment.metric for comparison in comparisons),
-        labels=labels,
-        optimizers=tuple(of[label] for label in labels),
+        labels=entry_labels(names, optimizers=optimizers),
+        optimizers=tuple(optimizers),
         missing=tuple(sorted(set().union(*tables) - set(everywhere))),
         scores=scores[:, order],
         ranks=ranks[order],
         friedman=friedman_test(scores) if enough else None,
-        critical_difference=nemenyi_critical_difference(len(labels), len(comparisons)) if enough else None,
+        critical_difference=nemenyi_critical_difference(len(names), len(comparisons)) if enough else None,
         taus=taus,
-        profile=performance_profile(times, taus=taus) if taus.size else np.empty((0, len(labels))),
+        profile=performance_profile(times, taus=taus) if taus.size else np.empty((0, len(names))),
         profile_scores=performance_score(times, tau_max=TAU_MAX) if taus.size else np.empty(0),
     )
 
@@ -144,13 +146,13 @@ def _needed(found: AcrossWorkloads, *, at_least: int) -> str:
 
 
 def _means(comparison: Comparison) -> dict[str, float]:
-    """Return mean test results by label, with the sign changed where smaller is better."""
+    """Return mean test results by name, since a label depends on the other entries; larger is better."""
     sign = comparison.experiment.metric.sign
-    return {row.label: sign * row.mean for row in comparison.rows if row.mean is not None}
+    return {row.name: sign * row.mean for row in comparison.rows if row.mean is not None}
 
 
-def _steps(comparison: Comparison, label: str) -> float:
-    found = comparison.targets.get(label)
+def _steps(comparison: Comparison, name: str) -> float:
+    found = comparison.targets.get(next((row.label for row in comparison.rows if row.name == name), ""))
     return math.inf if found is None else found.median_steps
 
 

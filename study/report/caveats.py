@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from study.core.records import RunRecord, StudyRecord
 from study.optimizers.keras_cautions import UsedOptimizer, keras_cautions
@@ -86,7 +87,7 @@ def pruned_or_adaptive(experiment: ComparedExperiment) -> dict[str, str]:
         ]
         parts += ["an enqueued point"] if any(key.startswith("enqueue.") for key in study.record.params) else []
         if parts:
-            reasons[study.record.name] = " and ".join(parts)
+            reasons[experiment.label_of(study)] = " and ".join(parts)
     return reasons
 
 
@@ -129,7 +130,8 @@ def _missing(experiment: ComparedExperiment) -> Iterator[Caution]:
         n_ended = int(n_recorded) if n_recorded.isdecimal() else 0
         if study.n_spent < n_ended:
             text = (
-                f"{study.record.name}: {n_ended} trials ended, and MLflow holds {study.n_spent}. The others were "
+                f"{experiment.label_of(study)}: "
+                f"{n_ended} trials ended, and MLflow holds {study.n_spent}. The others were "
                 "deleted there, or their tags (role, number, state) were changed. They are left out; the command that "
                 "began the study writes or trains them again."
             )
@@ -139,11 +141,11 @@ def _missing(experiment: ComparedExperiment) -> Iterator[Caution]:
 def _lengths(experiment: ComparedExperiment) -> Iterator[Caution]:
     lengths: dict[str, list[str]] = {}
     for study in experiment.studies:
-        lengths.setdefault(length(study), []).append(study.record.name)
+        lengths.setdefault(length(study), []).append(experiment.label_of(study))
     if len(lengths) > 1:
         told = "; ".join(f"{many} for {', '.join(sorted(names))}" for many, names in sorted(lengths.items()))
         text = f"The studies trained for different lengths: {told}. Longer training is an advantage in itself."
-        yield Caution(topic="Unequal training", text=text, serious=True)
+        yield Caution(topic="Unequal training", text=text, serious=True, brief=_counted(lengths))
 
 
 def length(study: ComparedStudy) -> str:
@@ -164,10 +166,17 @@ def _conditions(experiment: ComparedExperiment) -> Iterator[Caution]:
         found: dict[str, list[str]] = {}
         for study in experiment.studies:
             if answer := ask(study.record):
-                found.setdefault(answer, []).append(study.record.name)
+                found.setdefault(answer, []).append(experiment.label_of(study))
         if len(found) > 1:
             listed = "; ".join(f"{value} for {', '.join(sorted(names))}" for value, names in sorted(found.items()))
-            yield Caution(topic=topic, text=f"The studies have different {told}: {listed}. {text}", serious=True)
+            text = f"The studies have different {told}: {listed}. {text}"
+            yield Caution(topic=topic, text=text, serious=True, brief=_counted(found))
+
+
+def _counted(found: Mapping[str, Sequence[str]]) -> str:
+    """Return the number of studies with each value, such as `2 epochs in 1 study, 3 epochs in 5 studies`."""
+    counts = ((value, len(names)) for value, names in sorted(found.items()))
+    return ", ".join(f"{value} in {n} {'study' if n == 1 else 'studies'}" for value, n in counts)
 
 
 def _batch_size(record: StudyRecord) -> str:
@@ -188,7 +197,7 @@ def _stopped(experiment: ComparedExperiment, rows: Sequence[Row]) -> Iterator[Ca
 
 
 def _budgets(experiment: ComparedExperiment) -> Iterator[Caution]:
-    spent = {study.record.name: study.n_spent for study in experiment.studies if study.ranges}
+    spent = {experiment.label_of(study): study.n_spent for study in experiment.studies if study.ranges}
     n = experiment.n_trials
     if n is None:
         return
@@ -201,7 +210,7 @@ def _budgets(experiment: ComparedExperiment) -> Iterator[Caution]:
             f"({told} had more).",
             serious=True,
         )
-    beyond = [study.record.name for study in experiment.studies if study.confirmed_beyond]
+    beyond = [experiment.label_of(study) for study in experiment.studies if study.confirmed_beyond]
     if beyond:
         text = (
             f"The confirmed configuration of {', '.join(beyond)} was found beyond the first {n} trials; the best "
@@ -214,14 +223,16 @@ def _superseded(experiment: ComparedExperiment) -> Iterator[Caution]:
     for study in experiment.studies:
         if study.n_superseded and "target_tries" in study.record.tags:
             text = (
-                f"{study.record.name}: {study.n_superseded} confirmations are superseded. They were tries to reach "
+                f"{experiment.label_of(study)}: "
+                f"{study.n_superseded} confirmations are superseded. They were tries to reach "
                 "budget.until.target at points that did not stay the best. The validation split alone decided."
             )
             yield Caution(topic="Superseded confirmations", text=text)
         elif study.n_superseded:
             split = experiment.metric.confirmed_on
             text = (
-                f"{study.record.name}: {study.n_superseded} confirmations are superseded. The search continued "
+                f"{experiment.label_of(study)}: "
+                f"{study.n_superseded} confirmations are superseded. The search continued "
                 f"after confirmations on the {split} split, and its best point changed; the decision to continue may "
                 "have used their results."
             )
@@ -233,7 +244,8 @@ def _accepted(experiment: ComparedExperiment) -> Iterator[Caution]:
         runs = (*study.trials, *study.tuned, *study.untuned)
         if len({run.contents for run in runs}) > 1:
             text = (
-                f"{study.record.name} went on after its data, code or architecture had changed (accept_changes=true): "
+                f"{experiment.label_of(study)} "
+                "went on after its data, code or architecture had changed (accept_changes=true): "
                 "its runs do not all come from the same. Run it again from the start, under another experiment name."
             )
             yield Caution(topic="Changed contents", text=text, serious=True)
@@ -276,17 +288,22 @@ def _unknown_steps(experiment: ComparedExperiment) -> Iterator[Caution]:
 
 def _diverged_confirmations(experiment: ComparedExperiment) -> Iterator[Caution]:
     metric = experiment.metric
-    for entry in experiment.entries:
-        if apart := divergence_text(confirmed(entry.tuned, metric)):
-            counted = (
-                f"The order, differences and tests count each as {metric.text(metric.worst)}; the means and intervals "
-                f"of {metric.confirmed_spoken} in the summary leave them out"
-                if metric.is_share
-                else "It has no mean, so the tests leave it out; the means and intervals of "
-                f"{metric.confirmed_spoken} in the summary are of the others"
-            )
-            text = f"{entry.label}: of the confirmations of the best configuration, {apart}. {counted}."
-            yield Caution(topic="Diverged confirmations", text=text, serious=True)
+    known = {entry.label: divergence_text(confirmed(entry.tuned, metric)) for entry in experiment.entries}
+    found = {label: apart for label, apart in known.items() if apart}
+    if not found:
+        return
+    counted = (
+        f"The order, differences and tests count each as {metric.text(metric.worst)}; the means and intervals of "
+        f"{metric.confirmed_spoken} in the summary leave them out"
+        if metric.is_share
+        else f"{'It has' if len(found) == 1 else 'They have'} no mean, so the tests leave "
+        f"{'it' if len(found) == 1 else 'them'} out; the means and intervals of {metric.confirmed_spoken} in the "
+        "summary are of the others"
+    )
+    whose = itertools.chain(["of the confirmations of the best configuration, "], itertools.repeat(""))
+    told = "; ".join(f"{label}: {of}{apart}" for (label, apart), of in zip(found.items(), whose, strict=False))
+    brief = "; ".join(f"{label} {apart.partition(' diverged')[0]}" for label, apart in found.items())
+    yield Caution(topic="Diverged confirmations", text=f"{told}. {counted}.", serious=True, brief=brief)
 
 
 def _untrained(experiment: ComparedExperiment) -> Iterator[Caution]:
@@ -296,7 +313,8 @@ def _untrained(experiment: ComparedExperiment) -> Iterator[Caution]:
         ends = [(run.metrics.get("initial_loss"), run.metrics.get("final_loss")) for run in runs]
         if ends and all(first is not None and first == last for first, last in ends):
             text = (
-                f"{study.record.name}: the loss after training is exactly the loss before it, in all {len(ends)} "
+                f"{experiment.label_of(study)}: "
+                f"the loss after training is exactly the loss before it, in all {len(ends)} "
                 "completed runs. The learning rate is 0, the optimizer changes no weight, or the loss does not depend "
                 "on them. In an optimizer of your own, update_step() changes a variable with self.assign, "
                 "self.assign_add or self.assign_sub."
@@ -312,7 +330,8 @@ def _not_finite(experiment: ComparedExperiment) -> Iterator[Caution]:
         n = sum(not math.isfinite(run.metrics.get(name, 0.0)) for run in runs)
         if n:
             text = (
-                f"{study.record.name}: {name} is not finite in {n} of {len(runs)} completed runs, although their loss "
+                f"{experiment.label_of(study)}: "
+                f"{name} is not finite in {n} of {len(runs)} completed runs, although their loss "
                 "is. Each counts as the worst value. Look for a division by zero or a logarithm in the metric."
             )
             yield Caution(topic="Objective not finite", text=text, serious=True)
@@ -366,7 +385,7 @@ def _rules(experiment: ComparedExperiment) -> Iterator[Caution]:
     names: dict[str, list[str]] = {}
     for study in experiment.studies:
         for caution in keras_cautions(_used(study)):
-            names.setdefault(caution.text, []).append(study.record.name)
+            names.setdefault(caution.text, []).append(experiment.label_of(study))
     for text, told in names.items():
         yield Caution(topic="Not the paper's rule", text=f"{', '.join(sorted(told))}: {text}")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from study.report.objective_metric import ObjectiveMetric
+from study.statistics.resolution import comparable_means
 
 T = TypeVar("T")
 
@@ -16,7 +17,11 @@ def choice_key(name: str, *, confirmed: float | None, searched: float | None, si
 
     A study with confirmations comes before one without. Among those with, the mean validation objective over the
     confirmations of its configuration decides; among those without, the best validation objective of the
-    search. A study without any result comes last, and equal results are sorted by name. Test results play no part.
+    search. A study without any result comes last. Test results play no part.
+
+    Means of the same scores, added up in another order, differ in their last digits, so all of them are rounded here
+    to 12 significant digits (`resolution.comparable_means`): equal results are sorted by name. Whatever names the
+    best study takes the first by this key: lists, pages, the answer and its candidate.
 
     Args:
         name: The study's name.
@@ -27,10 +32,13 @@ def choice_key(name: str, *, confirmed: float | None, searched: float | None, si
     Example:
         >>> sorted(["b", "a"], key=lambda name: choice_key(name, confirmed=0.9, searched=None, sign=1.0))
         ['a', 'b']
+        >>> means = {"b": (0.1 + 0.2) / 2, "a": 0.15}  # 0.15000000000000002 and 0.15
+        >>> sorted(means, key=lambda name: choice_key(name, confirmed=means[name], searched=None, sign=1.0))
+        ['a', 'b']
     """
     for place, value in enumerate((confirmed, searched)):
         if value is not None and not math.isnan(value):
-            return place, -sign * value, name
+            return place, -sign * float(comparable_means(value)), name
     return 2, 0.0, name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from study.report.brief_lines import brief_answer, brief_price, brief_ruled_out, brief_untuned
 from study.report.caution import Caution
 from study.report.decision_text import (
     equality_note,
@@ -16,6 +17,7 @@ from study.report.marked_text import plain
 from study.report.pair_prices import prices
 from study.report.pairing import Outcome
 from study.report.plan_caveats import plan_cautions
+from study.report.price_of_all import price_of_all
 from study.report.studies import ComparedExperiment
 from study.report.verdict_text import Answer
 
@@ -30,12 +32,16 @@ class ClosingLines:
             the looks to come and the price of what is open, who is ruled out, and the error.
         cautions: The serious cautions on the plan of looks and on margins.
         is_open: Some pairs are open, and `study plan` prices them.
+        brief_answer: The answer in fewer words. Empty (the default): those of `answer`.
+        brief: The sentences in fewer words, for a low terminal. Default: none.
     """
 
     answer: str = ""
     sentences: tuple[str, ...] = ()
     cautions: tuple[Caution, ...] = ()
     is_open: bool = False
+    brief_answer: str = ""
+    brief: tuple[str, ...] = ()
 
 
 def closing_lines(experiment: ComparedExperiment, outcome: Outcome, found: Answer) -> ClosingLines:
@@ -52,11 +58,18 @@ def closing_lines(experiment: ComparedExperiment, outcome: Outcome, found: Answe
         return ClosingLines(answer=plain(found.marked[0]))
     priced, going_on = prices(experiment, outcome), going_on_sentence(experiment, outcome)
     # `study plan` says the error of the seeds beyond the plan, beside the command that trains them.
-    cost = price_sentence(experiment.metric, outcome, priced, going_on=going_on, with_error=False)
-    sentences = [found.on_tuning, equality_note(outcome), cost, ruled_out_sentence(outcome), error_sentence(outcome)]
+    of_all = price_of_all(experiment, outcome, priced)
+    cost = price_sentence(experiment.metric, outcome, priced, of_all=of_all, going_on=going_on, with_error=False)
+    equality, error = equality_note(outcome), error_sentence(outcome)
+    sentences = [found.on_tuning, equality, cost, ruled_out_sentence(outcome), error]
+    in_brief = [brief_untuned(found.leads), equality, brief_price(outcome, priced, of_all=of_all, going_on=going_on)]
+    # Behind a winner all others are ruled out.
+    in_brief += ["" if found.winner else brief_ruled_out(outcome), error]
     return ClosingLines(
         answer=plain(found.marked[0]),
         sentences=tuple(plain(sentence) for sentence in sentences if sentence),
         cautions=tuple(each for each in plan_cautions(experiment, outcome) if each.serious),
         is_open=any(each.matters for each in priced),
+        brief_answer=plain(brief_answer(experiment.metric, outcome, found)),
+        brief=tuple(plain(sentence) for sentence in in_brief if sentence),
     )

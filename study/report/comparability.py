@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from study.config.metric_facts import LOSS, recorded_facts
 from study.config.task import name_of
-from study.core.errors import StudyError
 from study.core.records import StudyRecord
+from study.report.comparable_groups import NotComparableError, differing_settings, groups_of
+from study.report.marked_text import joined
 from study.report.objective_metric import metric_of
 from study.report.recorded_task import recorded_task
+
+# Values, studies and answers that a sentence lists; of more, the number is said.
+_MOST_LISTED = 3
 
 
 def check_comparable(
@@ -24,7 +28,7 @@ def check_comparable(
         force: Return the reasons instead of raising.
 
     Raises:
-        StudyError: They are not comparable, and `force` is False.
+        NotComparableError: They are not comparable, and `force` is False.
     """
     questions: dict[str, Callable[[StudyRecord], str]] = {
         "metrics": lambda record: "{0.name}, {0.direction}d".format(metric_of(record.params, record.tags)),
@@ -37,21 +41,59 @@ def check_comparable(
         "architectures": lambda record: record.tags.get("architecture", "unknown"),
     }
     reasons = [*_turned(records)]
-    for what, ask in questions.items():
-        answers: dict[str, list[str]] = {}
-        for record in records:
-            answers.setdefault(ask(record), []).append(record.name)
-        if len(answers) > 1:
-            listed = "; ".join(f"{answer} of {', '.join(sorted(names))}" for answer, names in answers.items())
-            reasons.append(f"The studies have different {what}: {listed}.")
+    found = {what: [ask(record) for record in records] for what, ask in questions.items()}
+    differing = {what: answers for what, answers in found.items() if len({*answers}) > 1}
+    reasons += [_reason(what, answers, records) for what, answers in differing.items()]
     if reasons and not force:
-        raise StudyError(
-            f"EXPERIMENT={experiment}: expected studies with one metric, data set, model and loss, and one code for "
-            "them. "
-            f"{' '.join(reasons)} Run them again, each under its own experiment name, or compare them anyway with "
-            "--force; the comparison page then says so."
-        )
+        raise _error(experiment, records, differing, turned=list(_turned(records)), digests=digests)
     return tuple(reasons)
+
+
+def _reason(what: str, answers: Sequence[str], records: Sequence[StudyRecord]) -> str:
+    """Return a sentence on one thing in which studies differ, with some of the answers and some of the studies."""
+    names: dict[str, list[str]] = {}
+    for record, told in zip(records, _without_common(answers), strict=True):
+        names.setdefault(told, []).append(record.name)
+    listed = [f"{answer} of {_some(sorted(of))}" for answer, of in names.items()]
+    return f"The studies have different {what}: {_some(listed, gap='; ')}."
+
+
+def _without_common(answers: Sequence[str]) -> list[str]:
+    """Return answers without the settings that all of them have."""
+    words = [answer.split(" ") for answer in answers]
+    common = {word for word in set.intersection(*map(set, words)) if "=" in word}
+    return [" ".join(word for word in each if word not in common) or "none" for each in words]
+
+
+def _some(texts: Sequence[str], *, gap: str = ", ") -> str:
+    """Return a few texts, and the number of the others."""
+    more = len(texts) - _MOST_LISTED
+    return gap.join([*texts[:_MOST_LISTED], *([f"{more} more"] if more > 0 else [])])
+
+
+def _error(
+    experiment: str,
+    records: Sequence[StudyRecord],
+    differing: Mapping[str, Sequence[str]],
+    *,
+    turned: Sequence[str],
+    digests: Mapping[str, str],
+) -> NotComparableError:
+    signatures = list(zip(*differing.values(), strict=True)) or [()] * len(records)
+    settings = differing_settings(records, signatures, digests=digests)
+    groups = groups_of(records, signatures, list(settings), digests=digests)
+    told = [*turned]
+    if differing:
+        by = [f"{key} ({_some([value or 'none' for value in values])})" for key, values in settings.items()]
+        told.append(f"Its {len(records)} studies have different {joined([*differing])}, by {_some(by)}.")
+    return NotComparableError(
+        f"EXPERIMENT={experiment}: expected studies with one metric, data set, model and loss, and one code for "
+        f"them. {' '.join(told)} Run them again, each under its own experiment name, or compare them anyway with "
+        "--force; the comparison page then says so.",
+        experiment=experiment,
+        differing=settings,
+        groups=groups,
+    )
 
 
 def _turned(records: Sequence[StudyRecord]) -> Iterator[str]:

@@ -23,6 +23,7 @@ from study.report.importance_shares import ImportanceShare, importance_shares
 from study.report.luck import EntryLuck, luck_of
 from study.report.pair_prices import PairPrice, prices
 from study.report.pairing import Outcome, decide_outcome
+from study.report.price_of_all import PriceOfAll, price_of_all
 from study.report.studies import ComparedExperiment, ComparedStudy, Entry
 from study.report.summary_rows import Row, summarize
 from study.report.trial_rows import trial_rows
@@ -43,6 +44,7 @@ class Comparison:
         rows: The summary table.
         answer: The answer in sentences.
         prices: The price of each open pair.
+        price_of_all: The price until all pairs that matter are decided; None where none is open.
         cautions: The warnings.
         tuning: Tuning curves, by label; empty if none can be drawn.
         no_tuning: The reason for missing tuning curves; empty if there are some.
@@ -58,6 +60,7 @@ class Comparison:
     rows: tuple[Row, ...]
     answer: Answer
     prices: tuple[PairPrice, ...]
+    price_of_all: PriceOfAll | None
     cautions: tuple[Caution, ...]
     tuning: Mapping[str, curve_data.BestOfTrials]
     no_tuning: str
@@ -134,6 +137,7 @@ def compare(experiment: ComparedExperiment) -> Comparison:
     rows = summarize(experiment)
     labels = [row.label for row in rows]
     priced = prices(experiment, outcome)
+    of_all = price_of_all(experiment, outcome, priced)
     reasons = pruned_or_adaptive(experiment)
     values = value_sensitivities(experiment)
     has_results = any(study.best is not None for study in experiment.studies)
@@ -152,8 +156,9 @@ def compare(experiment: ComparedExperiment) -> Comparison:
         experiment=experiment,
         outcome=outcome,
         rows=rows,
-        answer=answer(experiment, outcome, rows, priced),
+        answer=answer(experiment, outcome, rows, priced, of_all=of_all),
         prices=priced,
+        price_of_all=of_all,
         cautions=cautions(experiment, outcome, rows),
         tuning=tuning,
         no_tuning=no_tuning,

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 from study.report.marked_text import joined, listed, marked_name
 from study.report.objective_metric import SPACE, ObjectiveMetric
-from study.report.pair_prices import PairPrice, seconds_to
+from study.report.pair_prices import PairPrice
 from study.report.pairing import Outcome
+from study.report.price_of_all import PriceOfAll
 from study.report.studies import ComparedExperiment
 from study.statistics.divergence import divergence_limit
 from study.statistics.looks import ERROR, continued, error_spent
+from study.statistics.price import COVERAGE
 from study.statistics.sequential import PairDecision
 
 _ALL_NAMED = 4  # up to so many entries that are ruled out get a reason of their own
@@ -119,6 +121,7 @@ def price_sentence(
     outcome: Outcome,
     priced: Sequence[PairPrice],
     *,
+    of_all: PriceOfAll | None,
     going_on: str = "",
     with_error: bool = True,
 ) -> str:
@@ -128,11 +131,12 @@ def price_sentence(
         metric: The metric.
         outcome: The comparison.
         priced: The prices of its open pairs.
+        of_all: The price until all of them are decided; None where nothing is open that matters.
         going_on: The sentence on the looks that are still planned, which comes before the price. Default: none.
         with_error: Say what seeds beyond the plan add to the probability of a false claim. Default: True.
     """
     of_best = [each for each in priced if each.matters]
-    if not of_best:
+    if of_all is None:
         return going_on
     open_ones = {label for each in of_best for label in (each.first, each.second)}
     labels = [outcome.labels[row] for row in outcome.in_order(range(len(outcome.labels)))]
@@ -147,7 +151,7 @@ def price_sentence(
         )
     else:
         told.append(_limit_sentence(metric, outcome, of_best))
-    return " ".join(filter(None, [*told, going_on, price_text(outcome, of_best, with_error=with_error)]))
+    return " ".join(filter(None, [*told, going_on, price_text(outcome, of_all, with_error=with_error)]))
 
 
 def going_on_sentence(experiment: ComparedExperiment, outcome: Outcome) -> str:
@@ -170,34 +174,29 @@ def going_on_sentence(experiment: ComparedExperiment, outcome: Outcome) -> str:
     return f"{command} to the planned {looks} seeds."
 
 
-def price_text(outcome: Outcome, priced: Sequence[PairPrice], *, with_error: bool = True) -> str:
-    """Return how many seeds and minutes it takes until the dearest of some pairs is decided, the range first.
-
-    How the pairs hang together is not known, so of all of them it is only a lower limit.
+def price_text(outcome: Outcome, of_all: PriceOfAll, *, with_error: bool = True) -> str:
+    """Return how many seeds and minutes it takes until all open pairs are decided: the typical number, then the range.
 
     Args:
         outcome: The comparison.
-        priced: The prices of the pairs, at least one.
+        of_all: The price.
         with_error: Say what seeds beyond the plan add to the probability of a false claim. Default: True.
     """
-    hardest = max(priced, key=lambda each: each.seeds.typical or math.inf)
-    seeds, unit = hardest.seeds, outcome.units_text
-    it, rest = "it", ""
-    if len(priced) > 1:
+    seeds, unit = of_all.seeds, outcome.units_text
+    it, rest = "it" if of_all.n_pairs == 1 else "all of them", ""
+    if not of_all.together:
         it, rest = "the dearest of them by itself", " All of them take at least as many."
+    beyond = _beyond_plan(outcome, of_all.n_seeds) if with_error else ""
+    time = duration_text(of_all.seconds) if of_all.seconds else ""
     if seeds.typical is None:
-        seconds = seconds_to(priced, seeds.horizon)
-        time = f", more than {duration_text(seconds).removeprefix('about ')} of training" if seconds else ""
-        beyond = _beyond_plan(outcome, seeds.horizon) if with_error else ""
+        time = f", more than {time.removeprefix('about ')} of training" if time else ""
         return f"To decide {it} probably takes more than {seeds.horizon} {unit} in all{time}.{rest}{beyond}"
+    # Of several pairs, some are decided before the last one, and their entries train no more.
+    most = "" if of_all.n_pairs == 1 else "up to "
+    more = f"{most}{seeds.typical - of_all.n_seen} more of each" + (f", {time}" if time else "")
     low, high = seeds.low or seeds.typical, f"more than {seeds.horizon}" if seeds.high is None else str(seeds.high)
-    seconds = seconds_to(priced, seeds.typical)
-    more = f"{seeds.typical - hardest.n_seeds} more of each" + (f", {duration_text(seconds)}" if seconds else "")
-    beyond = _beyond_plan(outcome, seeds.typical) if with_error else ""
-    if str(low) == high:
-        return f"To decide {it} takes about {seeds.typical} {unit} in all ({more}).{rest}{beyond}"
-    span = f"{low} to {high} {unit} in all"
-    return f"To decide {it} takes {span} (80{SPACE}% range; median {seeds.typical}: {more}).{rest}{beyond}"
+    span = f" (in {round(10 * COVERAGE)} of 10 cases between {low} and {high})" if str(low) != high else ""
+    return f"To decide {it} takes about {seeds.typical} {unit} in all{span}: {more}.{rest}{beyond}"
 
 
 def _limit_sentence(metric: ObjectiveMetric, outcome: Outcome, of_best: Sequence[PairPrice]) -> str:

@@ -11,8 +11,7 @@ import numpy as np
 
 from study.report.across_workloads import AcrossWorkloads, sentence
 from study.report.comparison import Comparison
-from study.report.pair_prices import PairPrice, seconds_to
-from study.report.untuned_leads import untuned_leads
+from study.report.pair_prices import PairPrice
 
 
 def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None = None) -> dict[str, Any]:
@@ -34,14 +33,15 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
             pairs: a list, one for each pair: first, second, claim (the label of the better one, `equal` or `open`),
                 within_margin, mean, low, high (first against second, positive in favor of the first; the interval
                 holds for all pairs and looks together), p (corrected likewise), n_seeds, n_units, equality, price;
-            price: null where nothing is open; else of the pair that costs most: first, second, low, typical, high
-                (seeds in all; null: more than horizon), horizon, chance_beyond, seconds, ruled_out, and of all pairs
-                together: seconds_of_all. The price of a pair has the same keys without the last, and matters;
-            summary: a list in the order of the table, the best mean validation first: label, optimizer, tuned and
-                untuned (estimate, low, high, level, n; of confirmations that did not diverge), over_studies, mean
-                (diverged ones count as the worst), confirmed and untuned_confirmed (others, n, n_diverged,
-                divergence_limit), gain, validation, search_best, configuration, n_trials, n_planned, states,
-                seconds_per_trial (of training), state_bytes, edges, running, run_ids;
+            price: null where nothing is open; else until all pairs are decided that have matters: n_pairs, low,
+                typical, high (seeds in all; null: more than horizon), horizon, chance_beyond, n_seen, seconds (until
+                typical, or the horizon), together (false: of the dearest pair by itself). The price of a pair:
+                low, typical, high, horizon, chance_beyond, seconds, ruled_out, matters;
+            summary: a list in the order of the table, the best mean validation first: label, name (of the study),
+                optimizer, tuned and untuned (estimate, low, high, level, n; of confirmations that did not diverge),
+                over_studies, mean (diverged ones count as the worst), confirmed and untuned_confirmed (others, n,
+                n_diverged, divergence_limit), gain, validation, search_best, configuration, n_trials, n_planned,
+                states, seconds_per_trial (of training), state_bytes, edges, running, run_ids;
             comparison: unit, units, labels, scores (by label, one for each unit of the last look; null for an entry
                 without its seeds), left_out;
             differences: the candidate against each other: other, mean, low_holm, high_holm (positive where the
@@ -106,7 +106,7 @@ def _experiment(comparison: Comparison) -> dict[str, Any]:
             "left_out": outcome.left_out,
         },
         "differences": _differences(comparison),
-        "untuned_leads": untuned_leads(experiment, outcome, comparison.rows),
+        "untuned_leads": comparison.answer.leads,
         "no_tuning_curves": comparison.no_tuning,
         "training_curves": comparison.training,
         "learning_rate": {label: each.sensitivity for label, each in comparison.rates.items()},
@@ -130,13 +130,11 @@ def _decisions(comparison: Comparison) -> dict[str, Any]:
         pairs.append(
             asdict(pair) | {"first": first, "second": second, "claim": claim, "price": cost and pair_price(cost)}
         )
-    of_best = [each for each in comparison.prices if each.matters]
-    hardest = max(of_best, key=lambda each: each.seeds.typical or math.inf, default=None)
+    of_all = comparison.price_of_all
     whole = None
-    if hardest is not None:
-        n_seeds = hardest.seeds.typical or hardest.seeds.horizon
-        names = {"first": hardest.first, "second": hardest.second}
-        whole = names | pair_price(hardest) | {"seconds_of_all": seconds_to(of_best, n_seeds)}
+    if of_all is not None:
+        told = {name: getattr(of_all, name) for name in ("n_pairs", "n_seen", "seconds", "together")}
+        whole = asdict(of_all.seeds) | told
     made = 0 if decided is None else decided.n_looks_made
     return {
         "looks": {"plan": outcome.looks, "n_made": made, "error": outcome.error},

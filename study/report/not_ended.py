@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from study.report.caution import Caution
+from study.report.pairing import Outcome
 from study.report.studies import ComparedExperiment
 
 # By whether a living process works on a study that runs by its store; None where that is not known.
@@ -21,9 +22,7 @@ def not_begun(experiment: ComparedExperiment) -> Iterator[Caution]:
     Args:
         experiment: The experiment.
     """
-    there = {record.settings_id for record in experiment.records}
-    commands = {record.tags.get("command_studies", "") for record in experiment.records}
-    named = {digest for command in commands for digest in command.split(",") if digest}
+    there, named = _there_and_named(experiment)
     n = len(named - there)
     if n:
         has, them = ("has", "it") if n == 1 else ("have", "them")
@@ -31,7 +30,36 @@ def not_begun(experiment: ComparedExperiment) -> Iterator[Caution]:
             f"{n} of the {len(named | there)} studies of these commands {has} no trial yet, or {has} been deleted. "
             f"The same command begins {them}. Each further study widens the intervals, so a claim may be withdrawn."
         )
-        yield Caution(topic="Not begun", text=text, serious=True)
+        brief = f"{n} of the {len(named | there)} studies of these commands {has} no trial yet"
+        yield Caution(topic="Not begun", text=text, serious=True, brief=brief)
+
+
+def so_far_text(experiment: ComparedExperiment, outcome: Outcome) -> str:
+    """Return `So far, with 2 of 4 studies` while others of the same commands have no result yet; empty otherwise.
+
+    A claim about the others may be overturned by one of them.
+
+    Args:
+        experiment: The experiment.
+        outcome: The scores that are compared.
+    """
+    there, named = _there_and_named(experiment)
+    compared = {entry.label for entry in experiment.entries if entry.label in outcome.labels}
+    n_searched = sum(
+        study.record.status == "RUNNING" and not (entry.label in compared and study.tuned)
+        for entry in experiment.entries
+        for study in entry.studies
+    )
+    n_open = len(named - there) + n_searched
+    n = len(named | there)
+    return f"So far, with {n - n_open} of {n} studies" if n_open else ""
+
+
+def _there_and_named(experiment: ComparedExperiment) -> tuple[set[str], set[str]]:
+    """Return the digests of the studies that are there, and of those that their commands name."""
+    commands = {record.tags.get("command_studies", "") for record in experiment.records}
+    named = {digest for command in commands for digest in command.split(",") if digest}
+    return {record.settings_id for record in experiment.records}, named - experiment.unselected
 
 
 def not_ended(experiment: ComparedExperiment) -> Iterator[Caution]:

@@ -90,6 +90,15 @@ def looks_ahead(outcome: Outcome, n_seen: int, *, horizon: int) -> tuple[Look, .
     return tuple(look for look in whole if look.n_seeds > n_seen)
 
 
+def horizon_of(n_seen: int) -> int:
+    """Return how far a price looks ahead, in seeds.
+
+    Args:
+        n_seen: Number of seeds that were seen.
+    """
+    return max(_HORIZON * n_seen, _LEAST_HORIZON)
+
+
 def seconds_per_seed(entry: Entry, *, with_search: bool = False) -> float | None:
     """Return the median time of a confirmation in seconds, without compilation; None where it is unknown.
 
@@ -117,7 +126,7 @@ def _price(outcome: Outcome, pair: PairDecision, entries: Sequence[Entry]) -> Pa
         pair.mean,
         pair.error * math.sqrt(n_seen),
         n_seen,
-        ahead=looks_ahead(outcome, reached, horizon=max(_HORIZON * n_seen, _LEAST_HORIZON)),
+        ahead=looks_ahead(outcome, reached, horizon=horizon_of(n_seen)),
         n_pairs=len(outcome.decisions.pairs),
         n_counted=_n_counted(outcome, pair),
         # Equality cannot be shown where one diverged and the other did not.

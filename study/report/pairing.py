@@ -16,7 +16,6 @@ from study.report.plan_and_margin import common_plan, margin_of, without_further
 from study.report.studies import ComparedExperiment, Entry
 from study.statistics.intervals import MIN_SEEDS
 from study.statistics.looks import ERROR, Look, error_spent
-from study.statistics.resolution import comparable_means
 from study.statistics.sequential import DecidedPairs, PairDecision, decide_looks
 from study.statistics.superiority import probability_of_superiority
 from study.statistics.winner import CandidateDifference, Verdict
@@ -85,12 +84,8 @@ class Outcome:
         Args:
             rows: Their indices.
         """
-
-        def key(row: int) -> tuple[int, float, str]:
-            known = float(self.validation[row]) if self.validation.size else math.nan
-            return choice_key(self.labels[row], confirmed=known, searched=None, sign=self.sign)
-
-        return sorted(rows, key=key)
+        known = self.validation if self.validation.size else np.full(len(self.labels), np.nan)
+        return _in_choice_order(rows, self.labels, known, sign=self.sign)
 
     def pair_of(self, one: int, other: int) -> PairDecision:
         """Return the decision on two entries.
@@ -166,7 +161,7 @@ def decide_outcome(experiment: ComparedExperiment, *, margin: float | None = Non
     due: dict[str, int] = {}
     if len(entries) > 1 and shared.at().units:
         absent = without_further_seeds(entries, plan)
-        decided, candidates = _decide(plan, at_looks, metric, margin, absent=absent)
+        decided, candidates = _decide(plan, at_looks, metric, margin, labels=labels, absent=absent)
         names = [[study.record.name for study in entry.studies] for entry in entries]
         due = {name: plan[decided.n_looks_made].n_seeds for index in decided.due for name in names[index]}
     at_looks = at_looks[: len(candidates)] if at_looks and at_looks[0].units else ()
@@ -235,6 +230,7 @@ def _decide(
     metric: ObjectiveMetric,
     margin: float | None,
     *,
+    labels: Sequence[str],
     absent: Collection[int],
 ) -> tuple[DecidedPairs, tuple[int, ...]]:
     """Return the decisions, and the candidate of each look that was made.
@@ -256,8 +252,8 @@ def _decide(
         if not scores.units:
             break
         able = scores.present & ~np.isin(np.arange(len(nothing)), list(ruled_out))
-        means = np.where(able, metric.sign * _means(scores), -np.inf)
-        candidate = int(np.argmax(means)) if able.any() else None
+        ranked = _in_choice_order(map(int, np.flatnonzero(able)), labels, _means(scores), sign=metric.sign)
+        candidate = ranked[0] if ranked else None
         looks[index] = scores.of_look(look, sign=metric.sign, candidate=candidate)
         decided = decide_looks(looks, margin=margin, bounds_width=widest, absent=absent)
         if decided.n_looks_made <= index:
@@ -269,7 +265,12 @@ def _decide(
 
 def _means(scores: ScoresAtLook) -> Floats:
     """Return the mean validation objective of each entry at a look; NaN for one that is not present."""
-    return np.asarray(comparable_means(scores.validations.mean(axis=1)))
+    return np.asarray(scores.validations.mean(axis=1))
+
+
+def _in_choice_order(rows: Iterable[int], labels: Sequence[str], means: Floats, *, sign: float) -> list[int]:
+    """Return entries by the protocol's choice, the best first."""
+    return sorted(rows, key=lambda row: choice_key(labels[row], confirmed=float(means[row]), searched=None, sign=sign))
 
 
 def _validation(at_looks: Sequence[ScoresAtLook]) -> Floats:
@@ -325,5 +326,5 @@ def _behind(outcome: Outcome, metric: ObjectiveMetric) -> tuple[tuple[str, ...],
     rows = [row for row in range(len(outcome.labels)) if row != outcome.verdict.candidate]
     if len(rows) < 2:
         return None
-    candidate = rows[int(np.argmax(metric.sign * outcome.validation[rows]))]
+    candidate = outcome.in_order(rows)[0]
     return tuple(outcome.labels[row] for row in rows), _verdict(outcome, candidate, rows, metric)

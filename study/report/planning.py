@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from study.core.errors import StudyError
-from study.report.pair_prices import PairPrice, looks_ahead, prices, seconds_to
+from study.report.pair_prices import PairPrice, looks_ahead, prices
 from study.report.pairing import Outcome
 from study.report.plan_and_margin import margin_fault
+from study.report.price_of_all import PriceOfAll, price_of_all
 from study.report.studies import ComparedExperiment
 from study.statistics.intervals import MIN_SEEDS
 from study.statistics.looks import Look, error_spent
@@ -44,8 +45,7 @@ class FurtherSeeds:
         margin: The difference that matters; None without one.
         power: The wanted probability of a claim.
         pairs: The open pairs of entries that may be the best.
-        n_seeds: Number of seeds in all at which they would typically be decided; None if nothing is open.
-        seconds: Time until then; None where it is unknown.
+        of_all: The price until all of them are decided; None if nothing is open.
         error: Largest probability of a false claim at all looks until then.
         studies: Number of confirmations that each study then has, by name.
     """
@@ -53,10 +53,19 @@ class FurtherSeeds:
     margin: float | None
     power: float
     pairs: tuple[PairPlan, ...]
-    n_seeds: int | None
-    seconds: float | None
+    of_all: PriceOfAll | None
     error: float
     studies: Mapping[str, int]
+
+    @property
+    def n_seeds(self) -> int | None:
+        """Number of seeds in all at which all pairs would typically be decided; None if nothing is open."""
+        return None if self.of_all is None else self.of_all.n_seeds
+
+    @property
+    def seconds(self) -> float | None:
+        """Time until then; None where it is unknown."""
+        return None if self.of_all is None else self.of_all.seconds
 
 
 def check_pilot(experiment: ComparedExperiment, outcome: Outcome) -> None:
@@ -120,13 +129,12 @@ def further_seeds(experiment: ComparedExperiment, outcome: Outcome, *, power: fl
         outcome: Its comparison, of three shared seeds or more.
         power: The wanted probability of a claim, within (0, 1).
     """
-    costs = [cost for cost in prices(experiment, outcome) if cost.matters]
+    priced = prices(experiment, outcome)
+    costs, of_all = [cost for cost in priced if cost.matters], price_of_all(experiment, outcome, priced)
     pairs = tuple(_pair(outcome, cost, power=power) for cost in costs)
-    if not costs:
-        return FurtherSeeds(
-            margin=outcome.margin, power=power, pairs=(), n_seeds=None, seconds=None, error=outcome.error, studies={}
-        )
-    n_seeds = max(cost.seeds.typical or cost.seeds.horizon for cost in costs)
+    if of_all is None:
+        return FurtherSeeds(margin=outcome.margin, power=power, pairs=(), of_all=None, error=outcome.error, studies={})
+    n_seeds = of_all.n_seeds
     labels = {label for cost in costs for label in (cost.first, cost.second)}
     studies = {
         study.record.name: n_seeds for entry in experiment.entries if entry.label in labels for study in entry.studies
@@ -138,8 +146,7 @@ def further_seeds(experiment: ComparedExperiment, outcome: Outcome, *, power: fl
         margin=outcome.margin,
         power=power,
         pairs=pairs,
-        n_seeds=n_seeds,
-        seconds=seconds_to(costs, n_seeds),
+        of_all=of_all,
         error=max(outcome.error, error_spent([*made, *ahead])),
         studies=studies if outcome.unit == "seed" else {},
     )

@@ -30,7 +30,7 @@ def few_trials(experiment: ComparedExperiment) -> Iterator[Caution]:
     few: dict[tuple[int, tuple[str, ...]], list[str]] = {}
     for study in experiment.studies:
         if study.ranges and study.n_spent < advised_trials(len(study.ranges)):
-            few.setdefault((study.n_spent, tuple(study.ranges)), []).append(study.record.name)
+            few.setdefault((study.n_spent, tuple(study.ranges)), []).append(experiment.label_of(study))
     if few:
         listed = "; ".join(
             f"{', '.join(names)}: {n} trials for {len(ranges)} values searched at once ({', '.join(ranges)}), at "
@@ -70,7 +70,7 @@ def _different(experiment: ComparedExperiment) -> Iterator[Caution]:
     found: dict[str, list[str]] = {}
     for study in (study for study in experiment.studies if study.ranges):
         told = "; ".join(f"{name} ({_described(searched)})" for name, searched in sorted(_keys(study).items()))
-        found.setdefault(told or "nothing", []).append(study.record.name)
+        found.setdefault(told or "nothing", []).append(experiment.label_of(study))
     if len(found) > 1:
         listed = ". ".join(f"{', '.join(sorted(names))}: {told}" for told, names in sorted(found.items()))
         n = experiment.n_trials
@@ -97,7 +97,7 @@ def _examples(experiment: ComparedExperiment) -> Iterator[Caution]:
         if "budget.n_steps" in study.record.params:
             found = (batch_size_of(study.record, run) for run in (*study.trials, *study.tuned))
             sizes |= {size for size in found if size is not None}
-            names += [study.record.name] if BATCH_SIZE in study.ranges else []
+            names += [experiment.label_of(study)] if BATCH_SIZE in study.ranges else []
     if len(sizes) > 1:
         searched = f" {', '.join(names)} searched the batch size, so trials of one study differ." if names else ""
         text = (

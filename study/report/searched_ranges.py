@@ -11,6 +11,8 @@ from study.core.search_space import SCALES, Range, Scale, Value, frozen, text_of
 
 # Sections of ranges in a config: of the optimizer's arguments, and of other keys.
 _OF_OPTIMIZER, _OF_CONFIG = "optimizer.search.", "search."
+# A list of the arguments that alone are searched: empty for a named setting, which may leave some at their defaults.
+_ONLY = "optimizer.search_only"
 
 
 def searched_ranges(record: StudyRecord) -> dict[str, Range]:
@@ -30,20 +32,22 @@ def searched_names(record: StudyRecord) -> list[str]:
     """Return the names of what a study searched: the optimizer's arguments in the recorded order, then other keys.
 
     A config may have an optional range that is not searched, and a fixed argument is never searched. So a range counts
-    if trials have a value for the argument and the config does not fix it. A key of another section always has a value
-    in the config, which the untuned tier has.
+    if trials have a value for the argument, the config does not fix it, and `search_only` does not leave it out. A key
+    of another section always has a value in the config, which the untuned tier has.
 
     Args:
         record: The record of the study.
     """
     given = {key for run in record.trials for key in run.params}
+    only = _listed(record.params.get(_ONLY))
     found: dict[str, None] = {}
     for key in record.params:
         prefix = next((prefix for prefix in (_OF_OPTIMIZER, _OF_CONFIG) if key.startswith(prefix)), None)
         name, _, part = key.removeprefix(prefix or "").rpartition(".")
         if prefix is None or part not in ("low", "high", "choices") or name not in given:
             continue
-        if ("." in name) == (prefix == _OF_CONFIG) and f"optimizer.{name}" not in record.params:
+        is_left_out = prefix == _OF_OPTIMIZER and only is not None and name not in only
+        if ("." in name) == (prefix == _OF_CONFIG) and f"optimizer.{name}" not in record.params and not is_left_out:
             found[name] = None
     return sorted(found, key=lambda name: ("." in name, name if "." in name else ""))
 
@@ -81,6 +85,15 @@ def _range(argument: str, record: StudyRecord, *, params: Mapping[str, str]) -> 
         integer=params.get(f"{own}integer") == "true",
         step=None if step is None else float(step),
     )
+
+
+def _listed(text: str | None) -> list[Any] | None:
+    """Return a recorded list; None without one, and for one that MLflow's limit cut."""
+    try:
+        found = json.loads(text or "null")
+    except ValueError:
+        return None
+    return found if isinstance(found, list) else None
 
 
 def _read_choices(text: str, *, taken: Sequence[str]) -> tuple[Value, ...]:

@@ -14,6 +14,7 @@ from study.core.errors import StoreError, StudyError
 from study.core.records import NOT_HYPERPARAMETERS, RunRecord, StudyRecord, latest_of_settings
 from study.core.search_space import Range
 from study.report.comparability import check_comparable
+from study.report.entry_labels import entry_labels
 from study.report.objective_metric import ObjectiveMetric, metric_of
 from study.report.record_faults import refuse_faults
 from study.report.searched_ranges import searched_ranges
@@ -75,14 +76,17 @@ class Entry:
     """An optimizer in the comparison, searched or fixed; its studies differ only in their seeds.
 
     Attributes:
-        label: Its name in the report.
+        label: Its name in the report: the optimizer, and what distinguishes it from the other entries.
         optimizer: The optimizer's YAML name.
         studies: Its studies, by `study_seed`.
+        name: The name of its study; of several, the optimizer's, where no other entry has the same. Default: empty,
+            the label.
     """
 
     label: str
     optimizer: str
     studies: tuple[ComparedStudy, ...]
+    name: str = ""
 
     @property
     def searched(self) -> bool:
@@ -112,12 +116,13 @@ class ComparedExperiment:
     Attributes:
         name: The experiment's name.
         metric: The metric compared.
-        entries: The entries compared, in the order of their labels.
+        entries: The entries compared, in the order of their names.
         n_trials: The budget of trials that all finished searches have in common; None where nothing was searched.
         digests: The data set's digest by the study's run, where known.
         histories: Metrics by epoch of each confirmation.
         importances: Importance of each searched argument, by label.
         importance_errors: Standard error of each importance, by label.
+        unselected: Digests of settings of the experiment's studies that the reader left out. Default: none.
         differing: Reasons why the studies are not comparable, if they are compared anyway.
         left_out: Names of the studies left out, since a later one has their settings with other data or code.
         has_worker: Whether a living process works on a study that runs by its store, by its run; without those of
@@ -134,6 +139,7 @@ class ComparedExperiment:
     importance_errors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     differing: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    unselected: frozenset[str] = frozenset()
     has_worker: Mapping[str, bool] = field(default_factory=dict)
 
     @property
@@ -145,6 +151,19 @@ class ComparedExperiment:
     def records(self) -> tuple[StudyRecord, ...]:
         """All studies' records, entry by entry."""
         return tuple(study.record for study in self.studies)
+
+    def label_of(self, study: ComparedStudy) -> str:
+        """Return the name of a study in a sentence: the label of its entry, which has no other study, else its own.
+
+        Args:
+            study: One of the studies.
+        """
+        found = (
+            entry.label
+            for entry in self.entries
+            if [each.record.run_id for each in entry.studies] == [study.record.run_id]
+        )
+        return next(found, study.record.name)
 
 
 def gather(
@@ -341,13 +360,16 @@ def _entries(studies: Sequence[ComparedStudy]) -> tuple[Entry, ...]:
         seen[settings] += 1
     groups = [sorted(group, key=lambda study: (study.seed, study.record.name)) for group in grouped.values()]
     optimizers = [group[0].record.optimizer for group in groups]
-    entries = [
-        Entry(
-            # The name of one study of several would name its seed.
-            label=optimizer if len(group) > 1 and optimizers.count(optimizer) == 1 else group[0].record.name,
-            optimizer=optimizer,
-            studies=tuple(group),
-        )
+    names = [
+        # The name of one study of several would name its seed.
+        optimizer if len(group) > 1 and optimizers.count(optimizer) == 1 else group[0].record.name
         for group, optimizer in zip(groups, optimizers, strict=True)
     ]
-    return tuple(sorted(entries, key=lambda entry: entry.label))
+    labels = entry_labels(
+        names, optimizers=optimizers, hidden=_SEEDS if any(len(group) > 1 for group in groups) else ()
+    )
+    entries = [
+        Entry(label=label, optimizer=optimizer, studies=tuple(group), name=name)
+        for label, optimizer, group, name in zip(labels, optimizers, groups, names, strict=True)
+    ]
+    return tuple(sorted(entries, key=lambda entry: entry.name))

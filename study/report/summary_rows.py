@@ -35,7 +35,8 @@ class Row:
     """A row of the summary table.
 
     Attributes:
-        label: The entry's name.
+        label: The entry's label.
+        name: The entry's name: that of its study.
         optimizer: The optimizer's YAML name.
         tuned: Mean test score over the confirmations that did not diverge, with Student's t interval; of several
             studies, over repetitions averaged over these studies. None without such a confirmation.
@@ -63,6 +64,7 @@ class Row:
     """
 
     label: str
+    name: str
     optimizer: str
     tuned: Interval | None
     over_studies: Interval | None
@@ -141,6 +143,7 @@ def _row(entry: Entry, metric: ObjectiveMetric) -> Row:
     validations = [_scores(study.tuned, metric.compared_validation) for study in studies]
     return Row(
         label=entry.label,
+        name=entry.name or entry.label,
         optimizer=entry.optimizer,
         tuned=tuned.others if tuned else None,
         over_studies=_over_studies(entry, metric),

@@ -23,12 +23,14 @@ from study.report.decision_text import (
     ruled_out_sentence,
 )
 from study.report.marked_text import joined, listed, marked_name, pieces, plain
+from study.report.not_ended import so_far_text
 from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.pair_prices import PairPrice
 from study.report.pairing import Outcome
+from study.report.price_of_all import PriceOfAll
 from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row
-from study.report.untuned_leads import untuned_leads, untuned_sentence
+from study.report.untuned_leads import UntunedLead, untuned_leads, untuned_sentence
 from study.statistics.intervals import MIN_SEEDS
 from study.statistics.winner import CandidateDifference, Verdict, is_testable
 
@@ -45,12 +47,16 @@ class Answer:
         winner: The winner's label; None unless `kind` is `winner`.
         marked: The answer and the sentences that qualify it, with names marked.
         on_tuning: The one of them which says that tuning is not shown to help; empty (the default) where it is.
+        head: The answer without its numbers, marked. Default: empty, without a claim.
+        leads: The leads of untuned defaults. Default: none.
     """
 
     kind: Literal["winner", "equal", "none", "open"]
     winner: str | None
     marked: tuple[str, ...]
     on_tuning: str = ""
+    head: str = ""
+    leads: tuple[UntunedLead, ...] = ()
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -64,7 +70,12 @@ class Answer:
 
 
 def answer(
-    experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row], priced: Sequence[PairPrice] = ()
+    experiment: ComparedExperiment,
+    outcome: Outcome,
+    rows: Sequence[Row],
+    priced: Sequence[PairPrice] = (),
+    *,
+    of_all: PriceOfAll | None = None,
 ) -> Answer:
     """State the result of the comparison; only the decisions on the pairs name a winner.
 
@@ -73,14 +84,16 @@ def answer(
         outcome: The scores compared, and the decisions.
         rows: The rows of the summary table.
         priced: The prices of open pairs. Default: none, and no sentence on them.
+        of_all: The price until all of them are decided. Default: none, likewise.
     """
     verdict, metric = outcome.verdict, experiment.metric
     if verdict is None:
         return Answer(kind="open", winner=None, marked=(_nothing(experiment, outcome, rows), *_left_out(outcome)))
     row = next(row for row in rows if row.label == outcome.candidate)
+    leads = untuned_leads(experiment, outcome, rows)
     if not verdict.differences:
         marked = f"{_reached(row, metric, outcome)} There is nothing to compare it with yet."
-        return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
+        return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)), leads=leads)
     if not is_testable(verdict):
         n = "one" if verdict.n_seeds == 1 else str(verdict.n_seeds)
         marked = (
@@ -88,7 +101,7 @@ def answer(
             f"{_reached(row, metric, outcome, by_validation=True)} "
             f"Confirm on {MIN_SEEDS} seeds or more (budget.n_confirmations)."
         )
-        return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
+        return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)), leads=leads)
     alive = alive_pairs(outcome)
     kind: Literal["winner", "equal", "none"] = "none"
     if verdict.winner:
@@ -96,29 +109,37 @@ def answer(
     elif alive and all(pair.claim == "equal" for pair in alive):
         kind, told = "equal", _equal(metric, outcome, row)
     else:
-        told = _no_winner(experiment, outcome, rows, priced)
-    first, *others = told
-    on_tuning = untuned_sentence(metric, untuned_leads(experiment, outcome, rows))
+        told = _no_winner(experiment, outcome, rows, priced, of_all)
+    head, first, *others = told
+    so_far = so_far_text(experiment, outcome)
+    on_tuning = untuned_sentence(metric, leads)
     after = (plan_sentence(metric, outcome), error_sentence(outcome), _scope(experiment, outcome), *_left_out(outcome))
     return Answer(
         kind=kind,
         winner=row.label if verdict.winner else None,
-        marked=tuple(sentence for sentence in (first, on_tuning, *others, *after) if sentence),
+        marked=tuple(sentence for sentence in (_after(so_far, first), on_tuning, *others, *after) if sentence),
         on_tuning=on_tuning,
+        head=_after(so_far, head),
+        leads=leads,
     )
+
+
+def _after(so_far: str, claim: str) -> str:
+    """Return a claim that begins by saying what it is made of, if this is not all."""
+    if not so_far:
+        return claim
+    return f"{so_far}, {claim[:2].lower()}{claim[2:]}" if claim.startswith("No ") else f"{so_far}, {claim}"
 
 
 def _winner(
     experiment: ComparedExperiment, outcome: Outcome, verdict: Verdict, rows: Sequence[Row]
 ) -> tuple[str, ...]:
     metric, row = experiment.metric, next(row for row in rows if row.label == outcome.candidate)
-    first = (
-        f"{marked_name(row.label)} is the best of {_these(experiment, outcome)}{_by_little(metric, outcome)}: "
-        f"{_leads(metric, outcome, verdict.differences, rows)}"
-    )
+    head = f"{marked_name(row.label)} is the best of {_these(experiment, outcome)}{_by_little(metric, outcome)}"
+    first = f"{head}: {_leads(metric, outcome, verdict.differences, rows)}"
     second = " ".join(part for part in (_reached(row, metric, outcome), _within(outcome)) if part)
     if outcome.behind is None:
-        return first, second
+        return head, first, second
     labels, behind = outcome.behind
     if behind.winner:
         rest = listed(_named(outcome, [labels[each.other] for each in behind.differences]))
@@ -128,8 +149,8 @@ def _winner(
         tied = _named(outcome, [labels[behind.candidate], *(labels[index] for index in behind.tied)])
         third = f"Behind it, {listed(tied)} show no significant difference{_closest(metric, outcome)}."
     else:
-        return first, second
-    return first, second, third
+        return head, first, second
+    return head, first, second, third
 
 
 def _named(outcome: Outcome, labels: Sequence[str]) -> list[str]:
@@ -176,8 +197,10 @@ def _equal(metric: ObjectiveMetric, outcome: Outcome, row: Row) -> tuple[str, ..
     pairs = alive_pairs(outcome)
     entries = outcome.in_order({index for pair in pairs for index in (pair.first, pair.second)})
     best = "No other is better. " if len(outcome.labels) > len(entries) else ""
+    first = equal_sentence(metric, outcome, pairs)
     return (
-        equal_sentence(metric, outcome, pairs),
+        first.removesuffix("."),
+        first,
         f"{best}{divergence_sentence(outcome, entries)}",
         ruled_out_sentence(outcome),
         _reached(row, metric, outcome),
@@ -185,7 +208,11 @@ def _equal(metric: ObjectiveMetric, outcome: Outcome, row: Row) -> tuple[str, ..
 
 
 def _no_winner(
-    experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row], priced: Sequence[PairPrice]
+    experiment: ComparedExperiment,
+    outcome: Outcome,
+    rows: Sequence[Row],
+    priced: Sequence[PairPrice],
+    of_all: PriceOfAll | None,
 ) -> tuple[str, ...]:
     metric, labels, verdict = experiment.metric, outcome.labels, outcome.verdict
     assert verdict is not None
@@ -200,26 +227,29 @@ def _no_winner(
     best = f"{marked_name(row.label)}, the best on validation,"
     if tied:
         names = listed([labels[index] for index in outcome.in_order(each.other for each in tied)])
-        first = f"{among} {best} shows no significant difference from {names}; {_leads(metric, outcome, tied, rows)}"
+        head = f"{among} {best} shows no significant difference from {names}"
+        first = f"{head}; {_leads(metric, outcome, tied, rows)}"
     elif better:
-        first = (
+        head = (
             f"{among} {marked_name(row.label)} was the best on validation, but {listed(better)} did better on the "
-            f"{metric.confirmed_on} split."
+            f"{metric.confirmed_on} split"
         )
+        first = f"{head}."
     else:
         equals = outcome.in_order(other for other, pair in pairs.items() if pair.claim == "equal")
         names = listed([labels[index] for index in equals])
-        first = f"{among} {best} equals {names} within the margin, and other pairs are open."
+        head = f"{among} {best} equals {names} within the margin, and other pairs are open"
+        first = f"{head}."
     rest = [equal_sentence(metric, outcome, [pair]) for pair in equal]
     if equal:
         entries = outcome.in_order({index for pair in equal for index in (pair.first, pair.second)})
         rest.append(divergence_sentence(outcome, entries))
     if tied and better:
         rest.append(f"{listed(better)} did better than {marked_name(row.label)} on the {metric.confirmed_on} split.")
-    cost = price_sentence(metric, outcome, priced, going_on=going_on_sentence(experiment, outcome))
+    cost = price_sentence(metric, outcome, priced, of_all=of_all, going_on=going_on_sentence(experiment, outcome))
     if cost and not outcome.due:
         cost += f" The command to type: see {typed_command('plan', experiment.name)}."
-    return first, cost, *rest, ruled_out_sentence(outcome), _reached(row, metric, outcome)
+    return head, first, cost, *rest, ruled_out_sentence(outcome), _reached(row, metric, outcome)
 
 
 def _leads(

@@ -101,13 +101,23 @@ def price(
         error = np.sqrt(squares / (n - 1) / n)
         found = _rejects(means, error, look=look, shares=shares, margin=margin)
         decided = np.where(np.isinf(decided) & found, float(n), decided)
+    return price_of_draws(decided, horizon=n)
+
+
+def price_of_draws(decided: Floats, *, horizon: int) -> Price:
+    """Return the price from the numbers of seeds in which draws were decided.
+
+    Args:
+        decided: A number for each draw, infinite where the horizon was not enough, shape (n_draws,).
+        horizon: The last look, in seeds.
+    """
     tail = (1 - COVERAGE) / 2
     low, typical, high = np.quantile(decided, [tail, 0.5, 1 - tail], method="inverted_cdf")
     return Price(
         low=_seeds(low),
         typical=_seeds(typical),
         high=_seeds(high),
-        horizon=n,
+        horizon=horizon,
         chance_beyond=float(np.mean(np.isinf(decided))),
     )
 

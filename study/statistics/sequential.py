@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -97,6 +97,7 @@ class DecidedPairs:
         due: Contenders that get the seeds of the next look: those of open pairs that are not ruled out. Empty after
             the last look.
         n_looks_made: Number of looks that were made.
+        claims: The claims that the next look would start from.
     """
 
     pairs: tuple[PairDecision, ...]
@@ -104,6 +105,7 @@ class DecidedPairs:
     ruled_out: frozenset[int]
     due: frozenset[int]
     n_looks_made: int
+    claims: PairClaims = field(compare=False, repr=False)
 
 
 def decide_looks(
@@ -159,6 +161,7 @@ def decide_looks(
         ruled_out=frozenset(np.flatnonzero(~alive(claims.better, n_contenders)).tolist()),
         due=frozenset(np.flatnonzero(waited).tolist()) if n_made < len(looks) else frozenset(),
         n_looks_made=n_made,
+        claims=claims,
     )
 
 

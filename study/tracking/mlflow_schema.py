@@ -36,7 +36,7 @@ from study.core.trainer_interface import ConfirmationConfig, Kind, State, Trial
 from study.core.trees import Tree, leaves, named_leaves
 from study.datasets import Dataset, Split
 from study.tracking.packed_tags import all_tags
-from study.tracking.recorded_params import without_doubles
+from study.tracking.recorded_params import for_people, without_doubles
 
 PARENT = "mlflow.parentRunId"
 # Tags of a study and of each of its runs: the digest of its data, code and architecture, and that of its data.
@@ -161,7 +161,7 @@ def config_params(config: StudyConfig) -> list[Param]:
     raw = dict(config.raw)
     if isinstance(trainer := raw.get("trainer"), Mapping):
         raw["trainer"] = without_idle_rules(trainer)
-    named = {key: value for key, value in without_doubles(_flatten(raw)).items() if not _may_grow(key)}
+    named = {key: value for key, value in for_people(without_doubles(_flatten(raw))).items() if not _may_grow(key)}
     keys = _keys(named)
     return [
         Param(keys[key], _stored(text_of(redacted(value, key=key)))[:_PARAM_LENGTH]) for key, value in named.items()

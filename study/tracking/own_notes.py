@@ -38,6 +38,16 @@ def is_own(text: str, *, earlier: str | None = None) -> bool:
     return not text.strip() or (earlier is not None and text.startswith(earlier) and "[written-by-study]" not in text)
 
 
+def without_seal(text: str) -> str:
+    """Return a description that was written here without the line that seals it.
+
+    Args:
+        text: The description in the store.
+    """
+    found = _SEALED.fullmatch(text)
+    return text if found is None else found["text"]
+
+
 def plain(text: str) -> str:
     r"""Return text in Markdown that shows it letter by letter, in one line, whatever signs a name has.
 

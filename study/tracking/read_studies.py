@@ -27,11 +27,12 @@ from study.core.errors import StoreError
 from study.core.readable_output import in_one_line
 from study.core.records import Role, RunRecord, StudyRecord
 from study.core.redaction import redact
+from study.tracking.child_records import with_worst_objective, without_twins
 from study.tracking.connection import Connections, is_database, store_errors
 from study.tracking.mlflow_internals import is_known, select_metrics
 from study.tracking.mlflow_schema import PARENT, contents_path, ended, from_stored, run_records
 from study.tracking.packed_tags import INTERNALS, all_tags, is_damaged
-from study.tracking.recorded_params import without_doubles
+from study.tracking.recorded_params import with_targets, without_doubles
 from study.tracking.study_summary import current_names
 
 # Steps and values of one metric of one run, each of shape (n_logged,).
@@ -289,7 +290,7 @@ def _search(
 
 def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> StudyRecord:
     tags = _tags(run, experiment)
-    children = _without_twins(children)
+    children = with_worst_objective(without_twins(children), tags)
     confirmations = [child for child in children if child.role == "confirmation"]
     return StudyRecord(
         run_id=run.info.run_id,
@@ -302,7 +303,7 @@ def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> Study
         status=run.info.status,
         n_trials=int(tags.get("n_trials", 0)),
         tags=tags,
-        params=without_doubles(run.data.params),
+        params=with_targets(without_doubles(run.data.params)),
         metrics=current_names({key: from_stored(value) for key, value in run.data.metrics.items()}),
         trials=tuple(sorted((c for c in children if c.role == "trial"), key=lambda c: (c.number, c.started))),
         confirmations=tuple(sorted(confirmations, key=lambda c: (c.kind, c.number, c.started))),
@@ -351,19 +352,6 @@ def _dated(runs: list[Run]) -> list[Run]:
                     "in MLflow's database. Correct it there, or delete the run: the study's command writes it again."
                 )
     return runs
-
-
-def _without_twins(children: Sequence[RunRecord]) -> list[RunRecord]:
-    """Leave out the earlier of two finished runs of one trial, or of one confirmation.
-
-    There are two after a run was deleted in MLflow, trained again, and restored in MLflow. Both would count.
-    """
-    last: dict[tuple[str, int, bool], RunRecord] = {}
-    for child in sorted(children, key=lambda child: child.started):
-        if child.finished:
-            last[child.kind, child.number, child.superseded] = child
-    kept = {child.run_id for child in last.values()}
-    return [child for child in children if not child.finished or child.run_id in kept]
 
 
 def _from_database(

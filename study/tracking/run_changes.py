@@ -188,7 +188,8 @@ def agree(trial: SearchedTrial, record: RunRecord) -> bool:
     """
     stored = record.metrics.get("objective", math.nan)
     is_same = math.isclose(stored, trial.objective, rel_tol=_RELATIVE)
-    is_unknown = math.isnan(trial.objective)  # the search keeps no objective of a failed trial
+    # The search keeps no objective of a failed trial, and MLflow none of a diverged one.
+    is_unknown = math.isnan(trial.objective) or (trial.state == "diverged" and math.isnan(stored))
     return record.finished and record.state == trial.state and (is_same or is_unknown)
 
 

@@ -90,12 +90,14 @@ def outcome_of(record: RunRecord) -> TrialOutcome | None:
 def end_metrics(config: StudyConfig, result: TrialResult, objective: float) -> dict[str, float]:
     """Return the metrics of a finished run: its objective, the best epoch's value of the same metric, and the summary.
 
+    A diverged run has no objective: the worst value would spoil every chart of MLflow, and its state says enough.
+
     Args:
         config: The study's config.
         result: The trial's result.
         objective: The trial's objective.
     """
-    metrics = {"objective": objective, **result.summary}
+    metrics = dict(result.summary) if result.state == "diverged" else {"objective": objective, **result.summary}
     name, maximize = config.objective.metric, config.objective.direction == "maximize"
     values = [value for value in result.history.get(name, ()) if math.isfinite(value)]
     if values:

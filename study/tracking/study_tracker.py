@@ -356,7 +356,8 @@ class StudyTracker:
                 for run in cut_off:
                     if (run_id := self._mlflow_writer.find(run)) is not None:
                         self._client.set_terminated(run_id, "KILLED")
-                self._client.set_terminated(self.run_id, "FAILED")
+                if self._is_last:
+                    self._client.set_terminated(self.run_id, "FAILED")
         except StoreError as error:
             failure.add_note(str(error))
 

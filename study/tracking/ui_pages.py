@@ -17,6 +17,7 @@ from mlflow.server import app as _pages
 from mlflow.server.fastapi_app import app
 from mlflow.tracking import MlflowClient
 
+from study.tracking.experiment_note import mark_stale
 from study.tracking.experiment_views import TAG
 
 __all__ = ["app"]
@@ -31,6 +32,8 @@ _CHOICES = {
 _OF_EXPERIMENT = 'MLflowLocalStorage-1.1-ExperimentPage-["{}"]-ReactComponentState'
 # The view whose columns the plain table of an experiment gets.
 _VIEW = "studies"
+# The ends of the addresses at which a person deletes and restores runs.
+_CHANGES = ("/mlflow/runs/delete", "/mlflow/runs/restore")
 # A browser knows a store by its port and an experiment by its number. So what it kept of another store is replaced.
 _SCRIPT = """<script>try{{
 const store="study-ui-store",isNew=localStorage.getItem(store)!=={store};
@@ -58,6 +61,18 @@ def _add_choices(response: Response) -> Response:
 
 
 _pages.after_request(_add_choices)
+
+
+def _tell_of_changes(response: Response) -> Response:
+    """Mark the description of an experiment whose runs a person deletes or restores: its answer counts others."""
+    if request.path.endswith(_CHANGES) and response.status_code == 200:
+        with contextlib.suppress(Exception):  # whatever a store does, the run is deleted
+            client = MlflowClient(os.environ["MLFLOW_BACKEND_STORE_URI"])
+            mark_stale(client, str(request.get_json(force=True)["run_id"]))
+    return response
+
+
+_pages.after_request(_tell_of_changes)
 
 
 def _in_script(value: object) -> str:

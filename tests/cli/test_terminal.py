@@ -94,7 +94,7 @@ def test_compiling_search_and_confirmations_are_shown_with_the_place_in_the_swee
             command, head, "search .* 3 of 3 trials", "confirm tuned .* [0-3] of 3", r"confirmation \d \(best\)"
         )
     assert shows(command, "study 1 of 2", r"building and compiling: \d+ s; time left not known yet")
-    assert shows(command, r"\d s so far, at least \d+ s left; at least .* with 1 more study")
+    assert shows(command, r"\d s so far, about \d+ s left; about .* with 1 more study like it")
     assert max(len(line) for screen in command.screens for line in screen.splitlines()) <= 80
 
 

@@ -188,7 +188,7 @@ def test_a_sign_of_the_device_ends_the_compilation_so_the_first_epoch_counts(clo
     assert "32 s so far, about 18 s left" in drawn(view)
 
 
-def test_a_compilation_that_is_still_ahead_is_left_out_and_said_to_be(clock):
+def test_a_compilation_that_is_still_ahead_is_taken_to_need_what_the_one_before_needed(clock):
     view = begun(n_trials=2, n_confirmations=2)
     view.trial_started("trial", 0)
     clock.value = 20.0
@@ -197,7 +197,8 @@ def test_a_compilation_that_is_still_ahead_is_left_out_and_said_to_be(clock):
         clock.value += 1.0
         view.epoch("trial", 0, epoch=epoch, n_epochs=2, value=0.5)
     view.trials_ended("trial", ENDED, best=None)
-    assert "22 s so far, at least 6 s left" in drawn(view)  # one trial and two confirmations of two seconds
+    # One trial and two confirmations of two seconds, and the program of the confirmations.
+    assert "22 s so far, about 26 s left" in drawn(view)
     train(view, clock, 1, seconds=1.0)
     view.trial_started("best", 0)
     clock.value += 5.0
@@ -269,8 +270,8 @@ def test_the_other_studies_are_taken_to_start_and_compile_as_this_one_did(clock)
     clock.value = 14.0
     view.trains()
     train(view, clock, 0, seconds=1.0)
-    # 16 s and 5 trainings of two seconds for each study; the program of the confirmations is not measured
-    assert "16 s so far, at least 10 s left; at least 36 s with 1 more study" in drawn(view)
+    # For each study 16 s, 5 trainings of two seconds, and a program of 10 s for the confirmations.
+    assert "16 s so far, about 20 s left; about 56 s with 1 more study like it" in drawn(view)
 
 
 def test_looks_that_are_still_planned_are_said_and_not_counted(clock):

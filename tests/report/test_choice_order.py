@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from study.cli.actions.overview import in_choice_order
 from study.report.choice_order import choice_key, order_rule
 from study.report.comparison import compare
 from study.report.html.page import ReportOrigin, render
@@ -49,6 +50,38 @@ def test_confirmed_studies_come_before_searched_ones_and_those_without_a_result_
 
     assert order(1.0) == ["as_good", "better", "confirmed", "searched", "also_nothing", "nothing"]
     assert order(-1.0) == ["confirmed", "as_good", "better", "searched", "also_nothing", "nothing"]
+
+
+def test_equal_results_in_other_last_digits_are_a_tie_and_the_first_name_comes_first():
+    validation = {"b": sum([0.77, 0.73, 0.74, 0.72, 0.74]) / 5, "a": sum([0.72, 0.74, 0.73, 0.77, 0.74]) / 5}
+    assert validation["b"] != validation["a"]
+    for sign in (1.0, -1.0):
+        assert sorted(
+            validation, key=lambda name: choice_key(name, confirmed=validation[name], searched=None, sign=sign)
+        ) == ["a", "b"]
+        assert sorted(
+            validation, key=lambda name: choice_key(name, confirmed=None, searched=validation[name], sign=sign)
+        ) == ["a", "b"]
+
+
+def test_list_page_and_candidate_break_a_tie_alike(make_study, make_experiment):
+    """The same validation scores in another order have means that differ in the last digit."""
+    scores = {"b": [0.77, 0.73, 0.74, 0.72, 0.74], "a": [0.72, 0.74, 0.73, 0.77, 0.74]}
+    studies = []
+    for name, values in scores.items():
+        made = make_study(name, [0.8, 0.81, 0.82, 0.8, 0.81])
+        runs = tuple(
+            replace(run, metrics=run.metrics | {"objective": value})
+            for run, value in zip(made.confirmations, values, strict=True)
+        )
+        studies.append(replace(made, confirmations=runs))
+    experiment = make_experiment(*studies)
+    found = compare(experiment)
+    means = [row.validation for row in found.rows]
+    assert len(set(means)) == 1
+    assert [row.label for row in found.rows] == ["a", "b"]
+    assert found.outcome.candidate == "a"
+    assert [study.name for study in in_choice_order(experiment.records)] == ["a", "b"]
 
 
 def test_a_diverged_confirmation_counts_in_the_order_and_an_infinite_loss_comes_last(make_study, make_experiment):

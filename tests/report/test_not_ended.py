@@ -3,6 +3,9 @@ from dataclasses import replace
 import pytest
 
 from study.report.not_ended import not_begun, not_ended
+from study.report.pairing import decide_outcome
+from study.report.summary_rows import summarize
+from study.report.verdict_text import answer
 
 
 @pytest.mark.parametrize(
@@ -43,3 +46,22 @@ def test_studies_of_a_command_that_have_not_begun_are_counted(make_study, make_e
     all_there = replace(made, tags={**made.tags, "command_studies": f"{made.settings_id},{other.settings_id}"})
     assert not list(not_begun(make_experiment(all_there, other)))
     assert not list(not_begun(make_experiment(made)))
+
+
+def test_a_claim_about_some_studies_of_a_command_says_so_in_the_sentence(make_study, make_experiment):
+    adam, sgd = make_study("adam", [0.9, 0.91, 0.92, 0.9]), make_study("sgd", [0.5, 0.51, 0.52, 0.5])
+    planned = replace(adam, tags={**adam.tags, "command_studies": f"{adam.settings_id},{sgd.settings_id},c,d"})
+
+    def told(*studies):
+        experiment = make_experiment(*studies)
+        outcome = decide_outcome(experiment)
+        return answer(experiment, outcome, summarize(experiment)).sentences[0]
+
+    assert told(planned, sgd).startswith("So far, with 2 of 4 studies, adam is the best of these 2 tuned ")
+    assert told(adam, sgd).startswith("adam is the best of ")
+    searching = replace(make_study("nadam", []), status="RUNNING", confirmations=())
+    assert told(adam, sgd, searching).startswith("So far, with 2 of 3 studies, adam is the best ")
+    alike = make_study("nadam", [0.9, 0.91, 0.92, 0.9])
+    assert told(replace(planned, tags={**planned.tags, "command_studies": "c"}), alike).startswith(
+        "So far, with 2 of 3 studies, no clear winner among "
+    )

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from study.report.searched_ranges import searched_ranges
+from study.report.searched_ranges import searched_names, searched_ranges
 
 KEY = "optimizer.search.momentum.choices"
 
@@ -36,3 +36,18 @@ def test_any_cut_list_can_be_read(values, share):
     found = choices(recorded[: int(share * len(recorded))], str(values[0]))
     assert str(values[0]) in map(str, found)
     assert choices(recorded, str(values[0])) == tuple(values)
+
+
+def searched(only):
+    ranges = {
+        f"optimizer.search.{name}.{end}": "0.5" for name in ("learning_rate", "momentum") for end in ("low", "high")
+    }
+    params = ranges if only is None else {**ranges, "optimizer.search_only": only}
+    trial = SimpleNamespace(params={"learning_rate": "0.1", "momentum": "0.9"})
+    return searched_names(SimpleNamespace(params=params, trials=(trial,)))
+
+
+def test_a_named_setting_that_leaves_an_argument_at_its_default_searched_nothing():
+    assert searched("[]") == []
+    assert searched('["momentum"]') == ["momentum"]
+    assert searched(None) == searched('["mom') == ["learning_rate", "momentum"]

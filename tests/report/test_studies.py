@@ -166,7 +166,7 @@ def test_a_fixed_argument_is_no_range(make_study, make_experiment):
     ("params", "digest", "told"),
     [
         ({"objective.metric": "val_loss"}, "digest", "different metrics"),
-        ({}, "other", "different data digests: digest of adam; other of sgd"),
+        ({}, "other", "different data digests"),
         ({"model.hidden": "[9]"}, "digest", "different models"),
     ],
 )
@@ -179,7 +179,7 @@ def test_what_is_not_comparable_is_refused_unless_forced_and_then_told(
         make_experiment(*studies, digests=digests)
     assert "--force" in str(error.value)
     found = compare(make_experiment(*studies, digests=digests, force=True))
-    assert told.split(":")[0] in topics(found)["Not comparable"].text
+    assert told in topics(found)["Not comparable"].text
 
 
 def test_an_empty_experiment_is_an_error():
@@ -289,3 +289,33 @@ def test_a_study_that_differs_from_a_later_one_in_its_name_alone_is_left_out_and
         "first: later studies have the same settings with changed data, code or architecture, or only"
     )
     assert "or only another name" in told
+
+
+def test_diverged_confirmations_of_several_entries_are_one_caution(make_study, make_experiment):
+    studies = [make_study(name, TESTS) for name in ("adam", "nadam", "sgd")]
+    gone = [
+        replace(study, confirmations=tuple(replace(run, state="diverged") for run in study.confirmations))
+        for study in studies[:2]
+    ]
+    found = compare(make_experiment(*gone, studies[2]))
+    (caution,) = (each for each in found.cautions if each.topic == "Diverged confirmations")
+    assert caution.text.startswith("adam: of the confirmations of the best configuration, 4 of 4 diverged")
+    assert "; nadam: 4 of 4 diverged" in caution.text
+    assert caution.text.count("The order, differences and tests count each as") == 1
+
+
+def test_entries_are_labeled_by_what_differs_and_cautions_use_the_labels(make_study, make_experiment):
+    names = ["adam-setting=bold", "adam-setting=tuned"]
+    found = make_experiment(*(make_study(name, TESTS, params={"setting": name}) for name in names))
+    assert [(entry.label, entry.name) for entry in found.entries] == [
+        ("adam (bold)", names[0]),
+        ("adam (tuned)", names[1]),
+    ]
+    rows = compare(found).rows
+    assert {row.name: row.label for row in rows} == dict(zip(names, ["adam (bold)", "adam (tuned)"], strict=True))
+    assert found.label_of(found.studies[0]) == "adam (bold)"
+    several = make_experiment(
+        *(make_study(f"adam-study_seed={n}", TESTS, params={"study_seed": str(n)}) for n in (0, 1))
+    )
+    assert [entry.label for entry in several.entries] == ["adam"]
+    assert several.label_of(several.studies[1]) == "adam-study_seed=1"

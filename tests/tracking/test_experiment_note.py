@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from mlflow.tracking import MlflowClient
 
-from study.tracking.experiment_note import NOTE, ExperimentNote, write_note
+from study.tracking.experiment_note import NOTE, ExperimentNote, mark_stale, write_note
 
 CONTENT = ExperimentNote(
     headline="adam is the best.",
@@ -104,3 +104,38 @@ def test_a_comparison_colors_a_study_and_its_trials(opened, make_config, open_tr
     runs = opened.client.search_runs([opened.experiment_id])
     assert {run.data.tags["mlflow.runColor"] for run in runs} == {"#123456"}
     assert len(runs) == 2
+
+
+def test_cautions_come_right_after_the_first_line_which_names_them(opened):
+    cautions = [("Diverged confirmations", "adam: 1 of 4."), ("Unequal budgets", "one"), ("Unequal budgets", "two")]
+    opened.write(replace(CONTENT, cautions=cautions))
+    first, told, table, *_ = opened.note().split("\n\n")
+    assert first == "adam is the best. Caution: diverged confirmations, unequal budgets."
+    assert told.splitlines() == [
+        "- **Diverged confirmations.** adam: 1 of 4.",
+        "- **Unequal budgets.** one",
+        "- **Unequal budgets.** two",
+    ]
+    assert table.startswith("| study")
+
+
+def test_a_description_whose_runs_were_deleted_says_so_until_it_is_renewed(opened):
+    opened.write()
+    before = opened.note()
+    assert mark_stale(opened.client, opened.run_id)
+    first, second, *_ = opened.note().split("\n\n")
+    assert first.startswith("Runs were deleted or restored since this answer was written.")
+    assert f"study compare {opened.name}" in first
+    assert second == "adam is the best."
+    assert not mark_stale(opened.client, opened.run_id)
+    assert opened.write()  # it is ours still
+    assert opened.note() == before
+
+
+def test_neither_the_description_of_a_person_nor_a_page_that_was_deleted_makes_it_stale(opened):
+    opened.write()
+    page = opened.client.create_run(opened.experiment_id, tags={"role": "comparison"})
+    assert not mark_stale(opened.client, page.info.run_id)
+    opened.client.set_experiment_tag(opened.experiment_id, NOTE, "Our own words.")
+    assert not mark_stale(opened.client, opened.run_id)
+    assert opened.note() == "Our own words."

@@ -168,6 +168,20 @@ def test_values_that_are_not_finite_are_read_back(make_config, open_tracker, rec
     assert "best_val_accuracy" not in run.metrics
 
 
+def test_a_diverged_trial_has_no_objective_in_mlflow_and_the_worst_one_for_readers(make_config, open_tracker, record):
+    config = make_config()
+    with open_tracker(config) as tracker:
+        record(tracker, "trial", 0, values=(0.3, math.nan), state="diverged", objective=0.0)
+        record(tracker, "trial", 1, values=(0.3, 0.5))
+        assert set(tracker.finished()) == {("trial", 0), ("trial", 1)}
+    diverged, complete = read(config)[0].trials
+    assert (diverged.metrics["objective"], complete.metrics["objective"]) == (0.0, 0.5)
+    client = MlflowClient(config.stores.tracking_uri)
+    assert "objective" not in client.get_run(diverged.run_id).data.metrics
+    client.log_metric(diverged.run_id, "objective", 0.25)  # as an earlier version might have
+    assert read(config)[0].trials[0].metrics["objective"] == 0.25
+
+
 def test_a_long_trial_is_written_whole(make_config, open_tracker):
     config = make_config()
     n_steps = 2345  # more than MLflow accepts in one call

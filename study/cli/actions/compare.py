@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from study.cli.actions.comparable_commands import with_commands, write_groups
 from study.cli.actions.describe import describe
 from study.cli.actions.lacking import tell_of_lacking
 from study.cli.actions.read_comparison import (
@@ -27,6 +28,7 @@ from study.cli.stores import find_stores, keeps_pages
 from study.core.names import in_file_name, shortened
 from study.core.status_line import status_line
 from study.report.across_workloads import AcrossWorkloads, across, sentence
+from study.report.comparable_groups import NotComparableError
 from study.report.comparison import Comparison
 from study.report.figures.svg import to_svg
 from study.report.json_export import numbers
@@ -58,10 +60,13 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
     for search in searches:
         tell_of_lacking(stores, names, searches=search, connections=connections, command="study compare")
     with status_line("study compare: reading and comparing the studies"):
-        read = [
-            read_comparison(uri, name, connections=connections, force=options.force, searches=searches)
-            for name in names
-        ]
+        given = {"force": options.force, "where": options.where, "searches": searches}
+        try:
+            read = [read_comparison(uri, name, connections=connections, **given) for name in names]
+        except NotComparableError as error:
+            if options.json:
+                write_groups(error, stream=sys.stdout)
+            raise with_commands(error) from None
     output = options.output or Path(f"{_file_name(names)}.html")
     check_output(output)
     comparisons = [each.comparison for each in read]
@@ -73,7 +78,8 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
         page = make_page(read, command=command, ui=options.ui, workloads=workloads)
         pictures = [_pictures(comparison) if wanted else {} for comparison in comparisons]
     written = write_page(output, page, pictures=_named(comparisons, pictures), folder=options.figures)
-    is_kept = not options.no_log and keeps_pages(uri, "study compare")
+    # MLflow's description of an experiment is about all of its studies.
+    is_kept = not options.no_log and not options.where and keeps_pages(uri, "study compare")
     with status_line("study compare: keeping the page in MLflow"):
         run_ids = _log(uri, read, pictures, connections, page=page, found=found) if is_kept else []
     if options.json:
@@ -156,6 +162,6 @@ def _log(
                     connections=connections,
                 )
             )
-        found_here = each.comparison
-        describe(uri, experiment, rows=found_here.rows, found=found_here.answer, connections=connections)
+        here = each.comparison
+        describe(uri, experiment, rows=here.rows, found=here.answer, cautions=here.cautions, connections=connections)
     return run_ids

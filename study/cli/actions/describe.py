@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from study.core.entry_colors import entry_colors
 from study.core.names import typed_command
 from study.core.number_text import plus_minus, score_text, short_number
 from study.pipeline.confirmed_means import confirmed_means
+from study.report.caution import Caution
 from study.report.configuration_kinds import kinds_text
 from study.report.confirmed import divergence_text
 from study.report.marked_text import plain as without_marks
@@ -31,6 +33,8 @@ from study.tracking.study_summary import CHOSEN_BY, score_tags
 _MARGIN = 0.15
 # A value further from the median than this number of median distances decides no axis.
 _FAR = 8.0
+# The end of a sentence, and the longest caution in a description, in letters.
+_SENTENCE, _LONGEST = re.compile(r"(?<=[.])\s+(?=[A-Z])"), 240
 
 
 def describe(
@@ -39,6 +43,7 @@ def describe(
     *,
     rows: Sequence[Row],
     found: Answer,
+    cautions: Sequence[Caution] = (),
     connections: Connections | None = None,
 ) -> bool:
     """Write the answer, the table and links to MLflow's description of an experiment.
@@ -48,6 +53,7 @@ def describe(
         experiment: The experiment; histories that it lacks are read.
         rows: Its summary.
         found: Its answer.
+        cautions: Its cautions, of which the serious ones are written. Default: none.
         connections: The command's connections. None (the default): open a new one.
 
     Returns:
@@ -67,6 +73,7 @@ def describe(
         # MLflow shows the first line alone until a person opens the description.
         headline=" ".join(first),
         sentences=found.sentences if colon else found.sentences[1:],
+        cautions=[(each.topic, _in_short(without_marks(each.text))) for each in cautions if each.serious],
         table=[_head(experiment), *(_cells(row, experiment) for row in rows)],
         below=[
             f"Best first, by {experiment.metric.name} over the confirmations of each configuration. "
@@ -106,6 +113,12 @@ def describe_without_answer(
         ranges={},
     )
     return write_note(tracking_uri, name, note, connections=connections)
+
+
+def _in_short(text: str) -> str:
+    """Return the first sentence of a caution; the page has the others."""
+    first = _SENTENCE.split(text, maxsplit=1)[0]
+    return first if len(first) <= _LONGEST else f"{first[: _LONGEST - 4]} ..."
 
 
 def _head(experiment: ComparedExperiment) -> tuple[str, ...]:

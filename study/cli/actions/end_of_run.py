@@ -15,11 +15,12 @@ from study.config.schema import StudyConfig
 from study.core.names import typed_command
 from study.core.records import StudyRecord, latest_of_settings
 from study.core.status_line import status_line
+from study.report.brief_lines import brief_cautions
 from study.report.caution import Caution
 from study.report.caveats import serious_cautions
 from study.report.closing_lines import ClosingLines, closing_lines
 from study.report.comparability import check_comparable
-from study.report.marked_text import plain
+from study.report.marked_text import joined, plain
 from study.report.pairing import decide_outcome
 from study.report.studies import at_target, gather
 from study.report.summary_rows import summarize
@@ -79,11 +80,20 @@ def under_tables(
         records = read_studies(uri, name, trials=False, connections=connections)
         limits = {each.typed_digest: each.budget.time_limit_s for each in configs if each.experiment_name == name}
         ours = [record for record in latest_of_settings(records) if record.settings_id in limits]
-        lines = [line for record in ours for line in lost_results(record, limit_s=limits[record.settings_id])]
+        lines = [line for record in ours for line in _lost(record, limits)]
         lost |= any(without_result(record) for record in ours)
         compared = answer_of(uri, name, records, connections=connections, searches=searches, describes=True)
         lacking = [Paragraph(text=line) for line in lines]
-        found[uri, name] = replace(compared, paragraphs=(*lacking, *compared.paragraphs))
+        without = [record for record in ours if without_result(record)]
+        in_brief = [Paragraph(text=line) for line in brief_losses(without)]
+        in_brief += [
+            Paragraph(text=line) for record in ours if record not in without for line in _lost(record, limits)
+        ]
+        found[uri, name] = replace(
+            compared,
+            paragraphs=(*lacking, *compared.paragraphs),
+            brief=(*in_brief, *(compared.brief or compared.paragraphs)),
+        )
     return found, lost
 
 
@@ -115,14 +125,21 @@ def answer_of(
             describe_without_answer(uri, name, headline=headline, connections=connections)
         return UnderTable(paragraphs=(Paragraph(text=told),))
     closing, cautions = _compared(uri, name, connections or Connections(), searches=searches, describes=describes)
-    return UnderTable(paragraphs=tuple(_paragraphs(closing, cautions)), is_open=closing.is_open)
+    shorter = replace(closing, answer=closing.brief_answer or closing.answer, sentences=closing.brief)
+    return UnderTable(
+        paragraphs=tuple(_paragraphs(closing, cautions)),
+        brief=tuple(_paragraphs(shorter, cautions, is_brief=True)),
+        is_open=closing.is_open,
+    )
 
 
-def _paragraphs(closing: ClosingLines, cautions: Sequence[Caution]) -> list[Paragraph]:
+def _paragraphs(closing: ClosingLines, cautions: Sequence[Caution], *, is_brief: bool = False) -> list[Paragraph]:
     """Return the answer, the sentences that belong to it, and the serious cautions, each with its topic."""
     answered = [Paragraph(text=closing.answer, look="answer")] if closing.answer else []
     belonging = [Paragraph(text=sentence) for sentence in closing.sentences]
     told = [plain(f"{each.topic}: {each.text}") for each in (*closing.cautions, *cautions)]
+    if is_brief:
+        told = [plain(line) for line in brief_cautions([*cautions, *closing.cautions])]
     serious = [Paragraph(text=text, look="caution") for text in told]
     return [*answered, *belonging, *serious]
 
@@ -134,6 +151,27 @@ def without_result(record: StudyRecord) -> bool:
         record: The study.
     """
     return record.status != "RUNNING" and not record.metrics.get("n_complete")
+
+
+def brief_losses(records: Sequence[StudyRecord]) -> Iterator[str]:
+    """Yield one sentence for all studies that have no result for one reason.
+
+    Args:
+        records: Studies that have ended, and of which no trial completed.
+    """
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for record in records:
+        counts = {state: int(record.metrics.get(f"n_{state}", 0)) for state in _STATES}
+        reason = " or ".join(state for state, count in counts.items() if count)
+        by_reason.setdefault((reason, _brief_advice(counts, record)), []).append(record.name)
+    for (reason, advice), names in by_reason.items():
+        has, their = ("has", "its") if len(names) == 1 else ("have", "their")
+        why = f"all {their} trials {reason}" if reason else "no trial ended"
+        yield f"{joined(names)} {has} no result: {why}. {advice}"
+
+
+def _lost(record: StudyRecord, limits: Mapping[str, float | None]) -> Iterator[str]:
+    yield from lost_results(record, limit_s=limits[record.settings_id])
 
 
 def lost_results(record: StudyRecord, *, limit_s: float | None = None) -> Iterator[str]:
@@ -189,6 +227,20 @@ def _advice(counts: Mapping[str, int], record: StudyRecord) -> str:
     return "Raise budget.time_limit_s, and start the same command again."
 
 
+def _brief_advice(counts: Mapping[str, int], record: StudyRecord) -> str:
+    if counts["diverged"]:
+        return "Lower optimizer.search.learning_rate.high, or train longer (budget.n_epochs)."
+    return _advice(counts, record)
+
+
+def _refusal(name: str, reasons: Sequence[str]) -> Caution:
+    """Return that studies are not compared, and where the groups are named that can be."""
+    groups = f"`{typed_command('compare', name)}` names the groups that can be compared"
+    brief = f"{reasons[0].partition(': ')[0]}; {groups}"
+    text = f"{' '.join(reasons)} {groups}."
+    return Caution(topic="Not comparable", text=text, serious=True, brief=brief)
+
+
 def _compared(
     uri: str, name: str, connections: Connections, *, searches: Iterable[Searches], describes: bool
 ) -> tuple[ClosingLines, list[Caution]]:
@@ -203,9 +255,7 @@ def _compared(
         return ClosingLines(), []
     digests = read_context(uri, name, connections=connections).digests
     reasons = check_comparable(name, latest_of_settings(records), digests=digests, force=True)
-    refused = [
-        Caution(topic="Not comparable", text=f"{why} `study compare` refuses them.", serious=True) for why in reasons
-    ]
+    refused = [_refusal(name, reasons)] if reasons else []
     compared = latest_of_settings(records) if reasons else records
     gathered = gather(name, compared, digests=digests, read_histories=lambda *_: {}, force=bool(reasons))
     gathered = replace(gathered, has_worker=living(gathered.records, searches))
@@ -217,6 +267,8 @@ def _compared(
         return ClosingLines(), cautions
     outcome, rows = decide_outcome(gathered), summarize(gathered)
     found = answer(gathered, outcome, rows)
+    closing = closing_lines(gathered, outcome, found)
     if describes:
-        describe(uri, gathered, rows=rows, found=found, connections=connections)
-    return closing_lines(gathered, outcome, found), cautions
+        told = (*closing.cautions, *cautions)
+        describe(uri, gathered, rows=rows, found=found, cautions=told, connections=connections)
+    return closing, cautions

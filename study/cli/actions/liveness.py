@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from study.cli.actions.overview import with_worker
@@ -10,6 +11,15 @@ from study.core.records import StudyRecord
 
 if TYPE_CHECKING:
     from study.search.stored_searches import Searches  # imports Optuna
+
+
+def listed_once(searches: Iterable[Searches]) -> list[Searches]:
+    """Return the same searches, each of which lists its store once, however often it is asked.
+
+    Args:
+        searches: Each returns the studies in a store of searches.
+    """
+    return [cache(search) for search in searches]
 
 
 def living(records: Sequence[StudyRecord], searches: Iterable[Searches]) -> dict[str, bool]:

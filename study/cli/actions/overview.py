@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from study.cli.paragraphs import Paragraph, write_commands, write_paragraphs
-from study.cli.text_table import render_table
+from study.cli.paragraphs import Paragraph, paragraph_lines, write_commands, write_paragraphs
+from study.cli.text_table import render_table, table_lines
 from study.core.errors import StoreError
 from study.core.names import typed_command
 from study.core.number_text import score_text
+from study.core.readable_output import own_sequences
 from study.core.records import RunRecord, StudyRecord
 from study.core.terminal import height_of, is_screen
 from study.pipeline.confirmed_means import confirmed_means
@@ -42,10 +44,12 @@ _HEADERS = (
 _STATE, _TRIALS, _DIVERGED, _SEARCHED = 1, 2, 3, 4
 # A table of more studies has one line for each, without the columns that do not fit.
 _MOST_WITH_POINTS = 8
-# Lines of a table's head, and of a study with the columns that do not fit.
-_HEAD, _LINES_EACH = 3, 3
+# Forms of a table and of the texts under it, the fullest first: whether the table and the texts are brief.
+_FORMS = ((False, False), (False, True), (True, False), (True, True))
 # Columns that a narrow terminal shows in a second line: as many as must, the first of these first.
 _BELOW = (8, 4, 3, 2, 1, 7)
+# Diverged confirmations in a cell, with words for which one line has no room.
+_DIVERGED_PART = re.compile(r"; (\d+)(?: of \d+| others)? diverged(?: \(rate up to \d+ %\))?")
 # A study that MLflow calls running, and no living worker has open.
 ABANDONED = "abandoned"
 # MLflow calls a study killed that was told to end, wrote what it had, and goes on with the same command.
@@ -58,10 +62,12 @@ class UnderTable:
 
     Attributes:
         paragraphs: The texts. Default: none.
+        brief: The same in fewer words, for a terminal on which the texts do not fit. Default: none.
         is_open: Some pairs are open, and `study plan` prices them. Default False.
     """
 
     paragraphs: Sequence[Paragraph] = ()
+    brief: Sequence[Paragraph] = ()
     is_open: bool = False
 
 
@@ -83,29 +89,26 @@ def show_studies(
         under: The texts under the tables, by experiment. None (the default): none.
     """
     connections = connections or Connections()
-    has_worker: dict[str, bool] | None = None
-    is_running, left_out = False, False
-    for tracking_uri, experiment in sorted(experiments):
-        studies = in_choice_order(read_studies(tracking_uri, experiment, trials=False, connections=connections))
-        if has_worker is None and any(study.status == "RUNNING" for study in studies):
-            has_worker = with_worker(searches)
-        states = [state_of(study, has_worker or {}) for study in studies]
-        is_running |= "running" in states
-        sys.stdout.write("\n")
-        write_paragraphs([_heading(experiment, studies)], stream=sys.stdout)
-        left_out |= _show_table(studies, states, leaves_room=under is not None)
-        if ABANDONED in states:
-            told = f"{ABANDONED}: its process has died; the same study run continues it."
-            write_paragraphs([told], stream=sys.stdout, indent="  ")
-        below = (under or {}).get((tracking_uri, experiment), UnderTable())
-        if below.paragraphs:
-            sys.stdout.write("\n")
-            write_paragraphs(below.paragraphs, stream=sys.stdout, indent="  ", hanging="    ")
+    read = {
+        key: in_choice_order(read_studies(*key, trials=False, connections=connections)) for key in sorted(experiments)
+    }
+    is_any = any(study.status == "RUNNING" for studies in read.values() for study in studies)
+    has_worker = with_worker(searches) if is_any else {}
+    states = {key: [state_of(study, has_worker) for study in studies] for key, studies in read.items()}
+    asked = {
+        "is_open": any(texts.is_open for texts in (under or {}).values()),
+        "is_running": any("running" in found for found in states.values()),
+    }
+    names, left_out = [name for _, name in experiments], False
+    room = None
+    if is_screen(sys.stdout) and under is not None:  # a line for the shell's next prompt, and those of what is next
+        room = (height_of(sys.stdout) - 3 - len(_next_commands(names, **asked))) // max(len(read), 1)
+    for key, studies in read.items():
+        lines, is_cut = _block(key[1], studies, states[key], (under or {}).get(key, UnderTable()), room=room)
+        left_out |= is_cut
+        own_sequences(sys.stdout).write("".join(f"{line}\n" for line in ("", *lines)))
     sys.stdout.write("\nNext:\n")
-    names = [name for _, name in experiments]
-    is_open = any(texts.is_open for texts in (under or {}).values())
-    found = _next_commands(names, is_open=is_open, is_running=is_running, has_points=not left_out)
-    write_commands(found, stream=sys.stdout)
+    write_commands(_next_commands(names, **asked, has_points=not left_out), stream=sys.stdout)
 
 
 def show_experiments(
@@ -163,35 +166,76 @@ def _heading(experiment: str, studies: Sequence[StudyRecord]) -> str:
     return f"{experiment}: {len(studies)} studies, best first by {by}"
 
 
-def _show_table(studies: Sequence[StudyRecord], states: Sequence[str], *, leaves_room: bool) -> bool:
-    """Print the table; a terminal gets no column that says the same of every study, and one line a study of many.
+def _block(
+    experiment: str, studies: Sequence[StudyRecord], states: Sequence[str], below: UnderTable, *, room: int | None
+) -> tuple[list[str], bool]:
+    """Return the lines of an experiment in the fullest form that fits, and whether its table lacks columns.
+
+    Args:
+        experiment: The experiment's name.
+        studies: Its studies.
+        states: Their states.
+        below: The texts under the table.
+        room: Number of lines that fit. None: any number, and one line for each of many studies.
+    """
+    lines: list[str] = []
+    is_cut = False
+    forms = _FORMS if room is not None else ((len(studies) > _MOST_WITH_POINTS, False),)
+    for is_short, is_brief in forms:
+        table, is_cut = _table(studies, states, is_short=is_short, for_answer=room is not None)
+        lines = [*paragraph_lines([_heading(experiment, studies)], stream=sys.stdout), *table]
+        if ABANDONED in states:
+            told = f"{ABANDONED}: its process has died; the same study run continues it."
+            lines += paragraph_lines([told], stream=sys.stdout, indent="  ")
+        if texts := (below.brief if is_brief and below.brief else below.paragraphs):
+            lines += ["", *paragraph_lines(texts, stream=sys.stdout, indent="  ", hanging="    ")]
+        if room is None or len(lines) <= room:
+            break
+    return lines, is_cut
+
+
+def _table(
+    studies: Sequence[StudyRecord], states: Sequence[str], *, is_short: bool, for_answer: bool
+) -> tuple[list[str], bool]:
+    """Return the table's lines; a terminal gets no column that says the same of every study.
 
     Args:
         studies: The studies.
         states: Their states.
-        leaves_room: An answer follows, for which half of the terminal's height stays free.
+        is_short: Each study has one line.
+        for_answer: An answer follows.
 
     Returns:
-        True if columns were left out so that each study has one line.
+        The lines, and whether columns were left out so that each study has one line.
     """
     rows = [_row(study, state) for study, state in zip(studies, states, strict=True)]
     split = " or ".join(sorted({confirmed_on_of(study.tags) for study in studies}))
     has_fixed = any(run.config == "fixed" for study in studies for run in _tuned(study))
     headers = [header.format(split=split, tuned="" if has_fixed else ", tuned") for header in _HEADERS]
     left_out: set[int] = set()
-    is_short = False
+    is_short &= is_screen(sys.stdout)
     if is_screen(sys.stdout):
         left_out |= {_STATE} if {*states} <= {"finished"} else set()
         left_out |= {_DIVERGED} if {row[_DIVERGED] for row in rows} <= {"0"} else set()
         left_out |= {column for column in range(1, len(headers)) if not any(row[column] for row in rows)}
-        most = (height_of(sys.stdout) // 2 - _HEAD) // _LINES_EACH if leaves_room else _MOST_WITH_POINTS
-        is_short = len(rows) > most
-        if is_short and leaves_room and {*states} <= {"finished"}:  # the validation of the best trial decides nothing
+        if is_short and for_answer and {*states} <= {"finished"}:  # the validation of the best trial decides nothing
             left_out |= {_SEARCHED, *([_TRIALS] if len({row[_TRIALS] for row in rows}) == 1 else [])}
+        if _TRIALS in left_out and _DIVERGED not in left_out:
+            headers[_DIVERGED] = "trials diverged"
+            rows = [_with_whole(row) for row in rows]
     kept = [column for column in range(len(headers)) if column not in left_out]
+    if is_short:
+        rows = [tuple(_DIVERGED_PART.sub(r"; \1 diverged", cell) for cell in row) for row in rows]
     shown = [headers[column] for column in kept], [[row[column] for column in kept] for row in rows]
     below = [headers[column] for column in _BELOW]
-    return bool(render_table(*shown, stream=sys.stdout, below=below, second_lines=not is_short))
+    lines, missing = table_lines(*shown, stream=sys.stdout, below=below, second_lines=not is_short)
+    return lines, bool(missing)
+
+
+def _with_whole(row: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a row whose number of diverged trials has the number of all beside it, as `3 of 8`."""
+    whole = row[_TRIALS].partition("/")[0]
+    return (*row[:_DIVERGED], f"{row[_DIVERGED]} of {whole}", *row[_DIVERGED + 1 :])
 
 
 def _next_commands(

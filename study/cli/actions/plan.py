@@ -16,7 +16,7 @@ from study.cli.text_table import render_table
 from study.core.records import StudyRecord
 from study.core.status_line import status_line
 from study.core.terminal import is_screen
-from study.report.decision_text import duration_text, equality_note, plan_sentence
+from study.report.decision_text import duration_text, equality_note, plan_sentence, price_text
 from study.report.json_export import pair_price
 from study.report.marked_text import plain
 from study.report.not_ended import not_begun, not_ended
@@ -104,10 +104,13 @@ def _legend(pairs: Sequence[PairPlan], metric: ObjectiveMetric, outcome: Outcome
     """Return what the columns mean, and which of them to follow."""
     now = {pair.cost.n_seeds for pair in pairs}
     have = f" Each pair has {next(iter(now))} so far." if len(now) == 1 else ""
+    by = "Go by this column; the command below does."
+    if len(pairs) > 1:
+        by = "The command below goes by all pairs together."
     told = [
-        f"Decided at: {outcome.units_text} in all until the pair is decided either way, if the differences go on as "
-        f"so far. Go by this column; the command below does.{have} Ruled out beyond: a larger difference is excluded "
-        "already."
+        f"Decided at: {outcome.units_text} in all until the pair, by itself, is decided either way, if the "
+        f"differences go on as so far; beside it the range in 8 of 10 cases. {by}{have} Ruled out beyond: a larger "
+        "difference is excluded already."
     ]
     if found.margin is not None:
         finds, equal = _of_margin(metric, found)
@@ -138,7 +141,7 @@ def _columns(
         f"{outcome.units_text} now": lambda pair: str(pair.cost.n_seeds),
         "ruled out beyond": lambda pair: plain(metric.change(pair.cost.ruled_out, signed=False)),
         "decided at": _decided_at,
-        "80 % range": _range,
+        "8 of 10 cases": _range,
         "more time": _time,
     }
     if found.margin is not None:
@@ -184,20 +187,26 @@ def _number(n_seeds: int | None) -> str:
 
 def _show_command(found: FurtherSeeds, commands: Sequence[str], outcome: Outcome) -> None:
     time = f", {duration_text(found.seconds)}" if found.seconds else ""
+    together = (
+        [plain(price_text(outcome, found.of_all, with_error=False))] if found.of_all and len(found.pairs) > 1 else []
+    )
     if outcome.unit == "study":
         again = f"Type the command that made the studies again, with -m and study_seed=range({found.n_seeds})"
         fixed = "Fix that number now: the error of looking at the answer after fewer study seeds is not counted."
         sys.stdout.write("\n")
-        write_paragraphs([f"Up to {found.n_seeds} study seeds{time} more. {again}", fixed], stream=sys.stdout)
+        write_paragraphs(
+            [*together, f"Up to {found.n_seeds} study seeds{time} more. {again}", fixed], stream=sys.stdout
+        )
         return
     words = f"budget.confirm=sequential budget.n_confirmations={found.n_seeds}"
     if found.error > outcome.error:
-        told = (
+        together.append(
             f"Seeds beyond the recorded looks spend more error: a claim is then wrong in at most "
             f"{100 * found.error:.3g} % of comparisons."
         )
+    if together:
         sys.stdout.write("\n")
-        write_paragraphs([told], stream=sys.stdout)
+        write_paragraphs(together, stream=sys.stdout)
     sys.stdout.write("\n")
     more = "Type:" if commands else f"Type the command that made the studies again, with {words}"
     write_paragraphs([f"Up to {found.n_seeds} seeds{time} more. {more}"], stream=sys.stdout)

@@ -14,6 +14,7 @@ from study.core.errors import StudyError
 from study.core.records import RunRecord, StudyRecord
 from study.core.search_space import Range, Value, text_of
 from study.report.across_workloads import AcrossWorkloads
+from study.report.comparable_groups import selected
 from study.report.comparison import Comparison, compare
 from study.report.html.live_state import LiveState
 from study.report.html.page import ReportOrigin, render, time_text
@@ -48,6 +49,7 @@ def read_comparison(
     *,
     connections: Connections,
     force: bool = False,
+    where: Sequence[str] = (),
     records: Sequence[StudyRecord] | None = None,
     searches: Iterable[Searches] = (),
 ) -> ReadComparison:
@@ -58,6 +60,7 @@ def read_comparison(
         experiment: Name of the experiment.
         connections: The caller's connections.
         force: Compare studies that are not comparable. Default False.
+        where: Words `KEY=VALUE`: compare only the studies with these settings. Default: all.
         records: The studies with their trials, if they were read already. None (the default): read them.
         searches: Each returns the studies in a store of searches, which knows whether a study still has a worker; they
             are called only if a study is running. Default: none, so that this is not known.
@@ -67,21 +70,25 @@ def read_comparison(
         StudyError: There is no study with a trial, or the studies are not comparable.
     """
     context = read_context(tracking_uri, experiment, connections=connections)
+    if records is None:
+        records = read_studies(tracking_uri, experiment, connections=connections)
     read = gather(
         experiment,
-        read_studies(tracking_uri, experiment, connections=connections) if records is None else records,
+        selected(experiment, records, where, digests=context.digests),
         digests=context.digests,
         read_histories=lambda run_ids, metrics: read_histories(
             tracking_uri, run_ids, metrics, connections=connections
         ),
         force=force,
     )
+    chosen = {record.settings_id for record in read.records}
     weighed = {entry.label: _importances(entry, read.metric) for entry in read.entries}
     read = replace(
         read,
         importances={label: shares for label, (shares, _) in weighed.items()},
         importance_errors={label: errors for label, (_, errors) in weighed.items()},
         has_worker=living(read.records, searches),
+        unselected=frozenset(record.settings_id for record in records if where) - chosen,
     )
     return ReadComparison(comparison=compare(read), experiment_id=context.experiment_id)
 

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from study.cli.actions.live_page import LivePage, MadePage
+from study.cli.actions.liveness import listed_once
 from study.cli.actions.overview import ABANDONED, state_of, with_worker
 from study.cli.actions.page_server import PageServer
 from study.cli.actions.read_comparison import make_page, read_comparison
@@ -67,6 +68,7 @@ def serve_comparison(options: argparse.Namespace, arguments: Sequence[str]) -> i
         command=command,
         ui=options.ui,
         force=options.force,
+        where=options.where,
         searches=searches,
         connections=connections,
         seen=set(),
@@ -144,6 +146,7 @@ def _make(
     command: str,
     ui: str,
     force: bool,
+    where: Sequence[str],
     searches: Sequence[Searches],
     connections: Connections,
     seen: set[str],
@@ -163,13 +166,14 @@ def _make(
         )
     seen.update(name for name, found in records.items() if found)
     begun = {name: found for name, found in records.items() if any(_has_begun(record) for record in found)}
+    searches = listed_once(searches)  # for the state and for the cautions
     state = _state([record for found in records.values() for record in found], searches)
     made = time_text()
     if not begun:
         note = waiting_text(missing, known) if missing else ""
         return _made(render_waiting(names, live=state, note=note), state, made)
     read = [
-        read_comparison(uri, name, connections=connections, force=force, records=found, searches=searches)
+        read_comparison(uri, name, connections=connections, force=force, where=where, records=found, searches=searches)
         for name, found in begun.items()
     ]
     workloads = across([each.comparison for each in read])

@@ -27,7 +27,7 @@ from study.cli.launch.hydra_messages import plugin_faults
 from study.cli.launch.one_trial import refuse_sweep, typed_words
 from study.cli.launch.own_conf import texts_of, with_files
 from study.cli.launch.own_defaults import keys_of_defaults, used_defaults
-from study.cli.launch.progress_of_command import checking_text, in_its_place, tell_studies
+from study.cli.launch.progress_of_command import PlannedJob, checking_text, in_its_place, tell_studies
 from study.cli.launch.setting_names import setting_faults
 from study.cli.launch.words import flag_parser
 from study.cli.paragraphs import write_paragraphs
@@ -41,11 +41,9 @@ from study.reproduction.config_changes import leaves
 if TYPE_CHECKING:
     from study.pipeline.preflight import CheckedStudy
     from study.run import StudyOutcome
-    from study.training.auto import Choice
 
 Checked: TypeAlias = "Sequence[tuple[Job, CheckedStudy]]"
-# The trainers that a command chose for jobs of `trainer=auto`, by their overrides.
-ChosenTrainers: TypeAlias = "Mapping[tuple[str, ...], Choice | None]"
+PlannedJobs: TypeAlias = Mapping[tuple[str, ...], PlannedJob]  # by their overrides
 
 _BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 _JOBLIB_LAUNCHER = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
@@ -152,12 +150,15 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     checked = tuple(zip(jobs, studies, strict=True)) if jobs and _runs_here() else ()
     if not checked:  # each process of a launcher finds the user's modules once it has checked its job
         sys.path[:] = places
-    chosen = {job.overrides: study.choice for job, study in zip(jobs, studies, strict=True)}
+    planned = {
+        job.overrides: PlannedJob(choice=study.choice, command_studies=study.config.command_studies)
+        for job, study in zip(jobs, studies, strict=True)
+    }
     runs_here = _runs_here()
 
     def run(up_to: UpTo | None = None) -> None:
         with _argv(command_line.arguments), contextlib.nullcontext() if runs_here else _of_launcher():
-            _application(telling, checked, chosen, up_to)()
+            _application(telling, checked, planned, up_to)()
 
     run()
     if any(study.config.only_trial is not None for study in studies):
@@ -275,7 +276,7 @@ def run_job(
     *,
     telling: Collection[str] = (),
     checked: Checked = (),
-    chosen: ChosenTrainers | None = None,
+    planned: PlannedJobs | None = None,
     up_to: UpTo | None = None,
 ) -> float:
     """Run one job's study and return its best objective; NaN if no trial completed.
@@ -286,7 +287,7 @@ def run_job(
         own: The job's composed config.
         telling: The keys in which the jobs of the command line differ. Default: none.
         checked: Jobs that this process has checked, with their configs. Default: none.
-        chosen: The trainers that the command chose for its jobs. None (the default): each job chooses its own.
+        planned: What the command found out of its jobs. None (the default): nothing, so each chooses its own trainer.
         up_to: Numbers of confirmations that jobs train in this round, by their overrides; a job without one has
             nothing to do. None (the default): jobs run their whole studies.
 
@@ -296,7 +297,7 @@ def run_job(
     """
     try:
         with contextlib.nullcontext() if _runs_here() else job_of_launcher(), limit_errors("this study"):
-            outcome = _run(own, telling, checked, chosen or {}, up_to)
+            outcome = _run(own, telling, checked, planned or {}, up_to)
     except Stopped as stopped:
         if _runs_here():
             raise
@@ -312,7 +313,7 @@ def run_job(
 
 
 def _run(
-    own: DictConfig, telling: Collection[str], checked: Checked, chosen: ChosenTrainers, up_to: UpTo | None
+    own: DictConfig, telling: Collection[str], checked: Checked, planned: PlannedJobs, up_to: UpTo | None
 ) -> StudyOutcome | None:
     with status_line("study run: loading MLflow and Optuna") if _runs_here() else contextlib.nullcontext():
         from study.cli.launch.child_process import run_anywhere
@@ -322,13 +323,13 @@ def _run(
     if up_to is not None and job.overrides not in up_to:
         return None
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
-        study = _checked(job, checked, chosen)
-    config = in_its_place(study.config, list(up_to or chosen), job.overrides, shares_screen=not _runs_here())
+        study = _checked(job, checked, planned)
+    config = in_its_place(study.config, list(up_to or planned), job.overrides, shares_screen=not _runs_here())
     config = config if up_to is None else dataclasses.replace(config, confirm_up_to=up_to[job.overrides])
     return run_anywhere(config, dataset=study.dataset, kept=study.kept)
 
 
-def _checked(job: Job, checked: Checked, chosen: ChosenTrainers) -> CheckedStudy:
+def _checked(job: Job, checked: Checked, planned: PlannedJobs) -> CheckedStudy:
     """Return the checked study of a job, or check its config.
 
     Hydra has composed the job once more. If the overrides and all resolved values are equal, the config is the checked
@@ -344,9 +345,10 @@ def _checked(job: Job, checked: Checked, chosen: ChosenTrainers) -> CheckedStudy
             config = dataclasses.replace(study.config, labels=job.labels, typed_words=typed_words(job))
             return dataclasses.replace(study, config=config)
     folder, helpers = Path(get_original_cwd()), job.helpers
-    choice = chosen.get(job.overrides) or choose_trainers([job.raw], folder=folder, helpers=helpers).choices[0]
+    plan = planned.get(job.overrides, PlannedJob(choice=None))
+    choice = plan.choice or choose_trainers([job.raw], folder=folder, helpers=helpers).choices[0]
     config = load_config(job.raw, folder=folder, labels=job.labels, helpers=helpers, choice=choice)
-    return CheckedStudy(config=dataclasses.replace(config, typed_words=typed_words(job)))
+    return CheckedStudy(config=dataclasses.replace(plan.in_command(config), typed_words=typed_words(job)))
 
 
 def _runs_here() -> bool:
@@ -375,11 +377,11 @@ def _of_launcher() -> Iterator[None]:
 def _application(
     telling: Collection[str] = (),
     checked: Checked = (),
-    chosen: ChosenTrainers | None = None,
+    planned: PlannedJobs | None = None,
     up_to: UpTo | None = None,
 ) -> Callable[[], object]:
     def job(own: DictConfig) -> float:
-        return run_job(own, telling=telling, checked=checked, chosen=chosen, up_to=up_to)
+        return run_job(own, telling=telling, checked=checked, planned=planned, up_to=up_to)
 
     application: Callable[[], object] = hydra.main(
         version_base=None, config_path="pkg://study.conf", config_name="config"

@@ -4,13 +4,39 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from study.cli.launch.compose import Job, relabeled
 from study.cli.paragraphs import write_paragraphs
 from study.config.schema import StudyConfig
 
+if TYPE_CHECKING:
+    from study.training.auto import Choice
+
 _MOST_NAMES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedJob:
+    """The parts of a job's check that a process of another launcher, which checks the job again, cannot find out.
+
+    Attributes:
+        choice: The trainer that the command chose for the job; None: the job names one.
+        command_studies: The `typed_digest` of each study of the command in the job's experiment. Default: not known.
+    """
+
+    choice: Choice | None
+    command_studies: tuple[str, ...] = ()
+
+    def in_command(self, config: StudyConfig) -> StudyConfig:
+        """Return a job's config with the studies of its command, unless its settings differ from the checked ones.
+
+        Args:
+            config: The config.
+        """
+        is_known = config.typed_digest in self.command_studies
+        return replace(config, command_studies=self.command_studies) if is_known else config
 
 
 def checking_text(jobs: Sequence[Job]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from study.gallery.figures.heat_map import heat_map
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import ComparedStudy
 from study.statistics.intervals import MIN_SEEDS
+from study.statistics.resolution import comparable_means
 
 Floats = NDArray[np.float64]
 # Row and column.
@@ -176,7 +178,8 @@ def best_first(grid: Collection[Cell], metric: ObjectiveMetric, *, by: Callable[
 
     def key(cell: Cell) -> tuple[bool, float, Place]:
         value = by(cell)
-        return (not math.isfinite(value), -metric.sign * value if math.isfinite(value) else 0.0, cell.place)
+        known = math.isfinite(value)
+        return (not known, -metric.sign * float(comparable_means(value)) if known else 0.0, cell.place)
 
     return sorted(grid, key=key)
 
@@ -214,6 +217,30 @@ def gaps(
         for cell, found in zip(compared, apart, strict=True)
         if found is not None
     }
+
+
+def pair_gaps(grid: Collection[Cell], *, metric: ObjectiveMetric | None = None) -> dict[tuple[Place, Place], Gap]:
+    """Return the differences of all pairs of cells, as one family: any of them may be quoted, whatever chose it.
+
+    Each interval has Bonferroni's correction for all pairs that can be compared, so that all of them hold together
+    with 95 % at least, and each says how large the difference can be. Pairs are left out as `gaps` does.
+
+    Args:
+        grid: The cells.
+        metric: The compared metric, for the step and the bounds of its scores. None (the default): the smallest
+            difference found, and no bounds.
+
+    Returns:
+        First minus second, by the places of both, in both orders.
+    """
+    pairs = [(a, b) for a, b in combinations(grid, 2) if comparable(a, b)]
+    apart = simultaneous([(a.scores, b.scores) for a, b in pairs], n_comparisons=max(1, len(pairs)), metric=metric)
+    found: dict[tuple[Place, Place], Gap] = {}
+    for (a, b), each in zip(pairs, apart, strict=True):
+        if each is not None:
+            found[a.place, b.place] = Gap(place=a.place, mean=each.mean, low=each.low, high=each.high)
+            found[b.place, a.place] = Gap(place=b.place, mean=-each.mean, low=-each.high + 0.0, high=-each.low + 0.0)
+    return found
 
 
 def comparable(cell: Cell, reference: Cell) -> bool:

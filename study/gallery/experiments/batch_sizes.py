@@ -158,22 +158,31 @@ def _table(material: Material, entries: Entries, metric: ObjectiveMetric) -> Tab
     for setting, own in entries.items():
         for batch, entry in own.items():
             steps, seconds = (last_values(entry.tuned, name) for name in ("n_steps", "seconds_train"))
-            # The fastest seed: another program can only slow a training down.
-            per_step = 1e3 * float(np.min(seconds / steps)) if len(steps) and len(steps) == len(seconds) else np.nan
+            # Of the same seconds as the column beside it, so that steps times this are those seconds.
+            per_step = 1e3 * float(np.median(seconds) / np.median(steps)) if len(steps) and len(seconds) else np.nan
             noise = _noises(material, entry)
             rows.append(
                 (
                     f"{_NAMES[batch]}, {setting}",
                     rate_text(entry),
                     f"{np.median(steps):.0f}" if len(steps) else "",
-                    f"{per_step:.3g}" if np.isfinite(per_step) else "",
-                    f"{np.median(seconds):.3g}" if len(seconds) else "",
+                    _short(per_step) if np.isfinite(per_step) else "",
+                    _short(float(np.median(seconds))) if len(seconds) else "",
+                    f"{_short(float(np.min(seconds)))} to {_short(float(np.max(seconds)))}" if len(seconds) else "",
                     f"{np.median(noise):.3g}" if len(noise) else "",
                     mean_text(last_values(entry.tuned, metric.confirmed), metric),
                 )
             )
-    header = ("batches", "rate", "steps", "ms a step", "seconds", "noise, share of the loss", "test [95 % interval]")
-    caption = "After equally many epochs. The noise is that of a batch's loss in the last half of the training."
+    header = (
+        *("batches", "rate", "steps", "ms a step", "seconds", "fastest to slowest seed, seconds"),
+        *("noise, share of the loss", "test [95 % interval]"),
+    )
+    caption = (
+        "After equally many epochs. Seconds are the time in training steps, without evaluation, of the median seed; "
+        "steps times milliseconds a step are these seconds. Other programs on the machine can only slow a training "
+        "down, so the fastest seed is closest to the machine's own speed. The noise is that of a batch's loss in the "
+        "last half of the training."
+    )
     return Table(caption=caption, header=header, rows=tuple(rows))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis import run_scores as _run_scores
-from study.gallery.analysis.grid import Cell, best_first, cells, gap_text, gaps, mean_text, n_pairs_of, ordered
+from study.gallery.analysis.grid import Cell, Gap, Place, best_first, cells, gap_text, mean_text, ordered, pair_gaps
 from study.gallery.analysis.rankings import by_study, rate_text
 from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked
@@ -85,25 +85,30 @@ def _tuned(grid: Mapping[str, Cell], metric: ObjectiveMetric) -> tuple[str, ...]
 def _claims(best: Cell, ranked: list[Cell], metric: ObjectiveMetric) -> str:
     """Judge that the best adaptive optimizer beats the best of the others, and that Adagrad beats all."""
     told = []
+    # Both claims draw on one family, all pairs: the first of each kind is chosen by these results, and a difference
+    # that both claims need has one interval.
+    apart = pair_gaps(ranked, metric=metric)
     firsts = _first_of_each_kind(ranked)
     if firsts[0] is not None and firsts[1] is not None:
         adaptive, other = firsts[0], firsts[1]
-        # Both are the first of their kind by these results, so the correction is for all pairs.
-        compared = gaps(other, ranked, chosen=True, metric=metric)
-        gap = compared.get(adaptive.place)
+        gap = apart.get((adaptive.place, other.place))
         shown = (
-            "cannot be compared (diverged, or fewer than three shared seeds)"
-            if gap is None
-            else f"{gap_text(gap, metric)} (corrected for all {n_pairs_of(len(compared) + 1)} pairs)"
+            "cannot be compared (diverged, or fewer than three shared seeds)" if gap is None else gap_text(gap, metric)
         )
         told.append(
             f"{greater(gap, sign=metric.sign)}, that adaptive optimizers are better on sparse data, for these tuned "
-            f"configurations: the first of them, {adaptive.place[1]}, against the first of the others, "
+            f"configurations: the first of them, {adaptive.place[1]}, minus the first of the others, "
             f"{other.place[1]}: {shown}."
         )
     adagrad = next((cell for cell in ranked if cell.place[1] == "adagrad"), None)
     if adagrad is not None:
-        told.append(_suits(adagrad, best, ranked, metric))
+        told.append(_suits(adagrad, best, ranked, apart, metric))
+    if apart:
+        n_pairs = len(apart) // 2
+        told.append(
+            f"Differences of test {metric.spoken}, paired t intervals; all intervals hold together for the {n_pairs} "
+            "pairs of these optimizers (Bonferroni)."
+        )
     return " ".join(told) or f"{ClaimVerdict.INCONCLUSIVE}: no two kinds of optimizers ran."
 
 
@@ -122,13 +127,19 @@ def _headline(ranked: list[Cell], metric: ObjectiveMetric) -> str:
     return f"Tuned, on rare words: {means[0]}, the first of the adaptive ones; {means[1]}, the first of the others."
 
 
-def _suits(adagrad: Cell, best: Cell, ranked: list[Cell], metric: ObjectiveMetric) -> str:
+def _suits(
+    adagrad: Cell,
+    best: Cell,
+    ranked: list[Cell],
+    apart: Mapping[tuple[Place, Place], Gap],
+    metric: ObjectiveMetric,
+) -> str:
     """Judge that Adagrad is better than every other."""
     others = [cell for cell in ranked if cell is not adagrad]
-    found = gaps(adagrad, others, metric=metric)
-    judged = [greater(found.get(cell.place), sign=-metric.sign) for cell in others]
-    parts = [f"{cell.place[1]} {gap_text(found[cell.place], metric)}" for cell in others if cell.place in found]
-    against = f"against it (Holm's intervals): {', '.join(parts)}" if parts else "no other can be compared with it"
+    found = {cell.place[1]: apart.get((adagrad.place, cell.place)) for cell in others}
+    judged = [greater(gap, sign=metric.sign) for gap in found.values()]
+    parts = [f"{name} {gap_text(gap, metric)}" for name, gap in found.items() if gap is not None]
+    against = f"adagrad minus the others: {', '.join(parts)}" if parts else "no other can be compared with it"
     return f"{all_of(judged)}, that Adagrad suits it best: the first by its mean is {best.place[1]}; {against}."
 
 

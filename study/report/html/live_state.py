@@ -27,8 +27,8 @@ class LiveState:
 
     @property
     def begun_text(self) -> str:
-        """`2 of 4 studies so far`; empty if none is to come."""
-        return f"{self.n_begun} of {self.n_begun + self.n_to_come} studies so far" if self.n_to_come else ""
+        """`2 of 4 studies begun`; empty if none is to come."""
+        return f"{self.n_begun} of {self.n_begun + self.n_to_come} studies begun" if self.n_to_come else ""
 
 
 def live_state(records: Sequence[StudyRecord], *, n_abandoned: int = 0, n_to_come: int = 0) -> LiveState:

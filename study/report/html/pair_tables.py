@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from study.report.comparison import Comparison
 from study.report.decision_text import duration_text, level_text
 from study.report.html.tables import Column, ReportTable, RowHeading, entry_heading
+from study.report.marked_text import joined
 from study.report.pair_prices import PairPrice
 from study.report.pairing import Outcome
 from study.statistics.intervals import MIN_SEEDS
+from study.statistics.price import COVERAGE
 from study.statistics.sequential import DecidedPairs, PairDecision
 from study.statistics.winner import is_testable
 
@@ -97,7 +101,21 @@ def _difference_notes(comparison: Comparison) -> list[str]:
     won = (
         f"{outcome.units_text.capitalize()} won: those under which {outcome.candidate} has the better {split} result."
     )
-    return [*told, won]
+    return [*told, *_divergence_note(comparison), won]
+
+
+def _divergence_note(comparison: Comparison) -> list[str]:
+    """Say of which pairs p and interval are no plain t test's: those of an optimizer with a diverged run."""
+    outcome, metric = comparison.outcome, comparison.experiment.metric
+    counts = np.max([scores.n_diverged for scores in outcome.at_looks], axis=0)
+    if not metric.is_share or not counts.any():
+        return []
+    names = joined([outcome.labels[row] for row in outcome.in_order(np.flatnonzero(counts).tolist())])
+    return [
+        f"Pairs of {names}, here and among all pairs: a diverged run counts as {metric.text(metric.worst)}, and the "
+        "spread of the differences is at least the one that such a rate of divergence gives by chance. So p and "
+        "interval can be wider than those of a plain t test (docs/statistics.md, Pairs with diverged runs)."
+    ]
 
 
 def _won(comparison: Comparison, other: int) -> str:
@@ -158,7 +176,7 @@ def _seeds(cost: PairPrice | None) -> str:
         return f"more than {seeds.horizon}"
     high = f"over {seeds.horizon}" if seeds.high is None else str(seeds.high)
     low = str(seeds.low or seeds.typical)
-    return f"about {low}" if low == high else f"{low} to {high} (median {seeds.typical})"
+    return f"about {low}" if low == high else f"about {seeds.typical} ({low} to {high})"
 
 
 def _time(cost: PairPrice | None) -> str:
@@ -190,9 +208,9 @@ def _notes(comparison: Comparison, *, has_price: bool) -> list[str]:
         )
     if has_price:
         told.append(
-            "Decided at: the seeds in all at which an open pair would be decided, a range that holds with 80 % "
-            "probability and its median, from the mean and the spread of the differences so far. The time is that of "
-            "the median."
+            "Decided at: the seeds in all at which an open pair, by itself, would be decided: as probably at fewer as "
+            f"at more, and in brackets the range of {round(10 * COVERAGE)} in 10 cases, from the mean and the spread "
+            "of the differences so far. The time is that of the first number."
         )
     return told
 

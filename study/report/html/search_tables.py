@@ -69,7 +69,10 @@ def best_values_table(comparison: Comparison) -> ReportTable | None:
     return ReportTable(
         caption="Values of the best trial of each study.",
         subject="study",
-        headings=[entry_heading(study.record.name, look[labels[study.record.run_id]]) for study in studies],
+        headings=[
+            entry_heading(comparison.experiment.label_of(study), look[labels[study.record.run_id]])
+            for study in studies
+        ],
         columns=columns,
         name="Best values",
         notes=[

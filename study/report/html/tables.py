@@ -42,6 +42,7 @@ class RowHeading:
         runs: Addresses of MLflow's pages, by run; default: none.
         note: A note beside the text; default: none.
         is_winner: Whether the row is the winner's; default False.
+        full: The name that the label shortens, shown when the pointer is on it; default: none.
     """
 
     label: str
@@ -50,6 +51,7 @@ class RowHeading:
     runs: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     is_winner: bool = False
+    full: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +137,7 @@ def _summary_heading(row: Row, comparison: Comparison, *, link: str) -> RowHeadi
         entry_heading(row.label, comparison.look[row.label], note="not ended" if row.running else ""),
         runs={run_id: link.format(run_id) for run_id in row.run_ids},
         is_winner=row.label == comparison.answer.winner,
+        full=row.name if row.name != row.label else "",
     )
 
 
@@ -267,6 +270,9 @@ def studies_table(comparison: Comparison, *, link: str) -> ReportTable:
     def params(key: str) -> list[str]:
         return [record.params.get(key, "") for record in records]
 
+    # The one place on paper that says which study a label stands for.
+    labels: Column = ("label", "text", [entry.label for entry in comparison.entries for _ in entry.studies])
+    is_shortened = any(entry.name not in ("", entry.label) for entry in comparison.entries)
     searched = zip(params("sampler.name"), params("pruner.name"), strict=True)
     started = [datetime.fromtimestamp(record.started, UTC) for record in records]
     return ReportTable(
@@ -276,6 +282,7 @@ def studies_table(comparison: Comparison, *, link: str) -> ReportTable:
             RowHeading(label=record.name, runs={record.run_id: link.format(record.run_id)}) for record in records
         ],
         columns=[
+            *([labels] if is_shortened else []),
             ("status", "text", [record.status.lower() for record in records]),
             ("length", "text", [length(study) for study in studies]),
             ("sampler, pruner", "text", [f"{sampler}, {pruner}" for sampler, pruner in searched]),

@@ -75,13 +75,11 @@ class MlflowWriter:
         if isinstance(entry, Start):
             self._start(entry, again=again)
         elif (run_id := self.find(entry.run)) is not None:
-            resumed = self._resumed.get(entry.run)
-            if isinstance(resumed, ResumedStudy):
-                self._continue_study(entry, run_id, resumed)
-            elif isinstance(resumed, ResumedTrial):
-                self._continue_trial(entry, run_id, resumed)
-            else:
-                self._write(entry, run_id)
+            try:
+                self._add(entry, run_id)
+            except MlflowException:
+                if not self._was_deleted(entry.run, run_id):
+                    raise
 
     def find(self, run: str) -> str | None:
         """Return the id of a run in the store; None if another process has deleted the run.
@@ -126,6 +124,22 @@ class MlflowWriter:
                 run_id = self.find(run)
                 if run_id is not None and not self._is_continued(run, run_id):
                     self._client.delete_run(run_id)
+
+    def _add(self, entry: Log | File | Finish, run_id: str) -> None:
+        resumed = self._resumed.get(entry.run)
+        if isinstance(resumed, ResumedStudy):
+            self._continue_study(entry, run_id, resumed)
+        elif isinstance(resumed, ResumedTrial):
+            self._continue_trial(entry, run_id, resumed)
+        else:
+            self._write(entry, run_id)
+
+    def _was_deleted(self, run: str, run_id: str) -> bool:
+        """Return whether a run of a trial is deleted: by a worker that took this one for dead, or by a person.
+
+        The study goes on; at its end it says which trials have no run.
+        """
+        return run.startswith(NEW) and self._client.get_run(run_id).info.lifecycle_stage == "deleted"
 
     def _start(self, start: Start, *, again: bool) -> None:
         self._processes[start.run] = start.tags.get(_PROCESS, "")

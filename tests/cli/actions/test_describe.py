@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from study.cli.actions import describe
+from study.report.caution import Caution
 from study.report.pairing import decide_outcome
 from study.report.studies import gather
 from study.report.summary_rows import summarize
@@ -17,7 +18,7 @@ from tests.report.conftest import no_histories, study_of
 def note(monkeypatch):
     """Describe an experiment of studies, and return what MLflow would get."""
 
-    def described(*studies, read_histories=lambda *_: {}, digests=None):
+    def described(*studies, read_histories=lambda *_: {}, digests=None, cautions=()):
         kept = []
         monkeypatch.setattr(describe, "read_histories", lambda _, *given, **__: read_histories(*given))
         monkeypatch.setattr(describe, "write_note", lambda *given, **_: not kept.append(given[-1]))
@@ -27,7 +28,7 @@ def note(monkeypatch):
         )
         rows = summarize(experiment)
         found = answer(experiment, decide_outcome(experiment), rows)
-        assert describe.describe("sqlite:///nowhere", experiment, rows=rows, found=found)
+        assert describe.describe("sqlite:///nowhere", experiment, rows=rows, found=found, cautions=cautions)
         return kept[0]
 
     return described
@@ -118,3 +119,13 @@ def test_a_diverged_confirmation_is_counted_beside_the_mean(note):
     found = note(replace(study, confirmations=(bad, *study.confirmations[1:])), study_of("sgd", CLOSE))
     (row,) = (row for row in found.table if row[0] == "**adam**")
     assert "1 of 3 diverged" in row[2]
+
+
+def test_serious_cautions_are_told_in_one_sentence_each(note):
+    serious = Caution(topic="Unequal budgets", text="All are cut. Give every study the same budget.", serious=True)
+    long = Caution(topic="Data", text="x" * 500, serious=True)
+    found = note(study_of("adam", CLOSE), cautions=[serious, long, replace(serious, serious=False)])
+    assert found.cautions[0] == ("Unequal budgets", "All are cut.")
+    assert found.cautions[1][0] == "Data"
+    assert len(found.cautions[1][1]) == 240
+    assert len(found.cautions) == 2

@@ -1,11 +1,13 @@
 """The end of `study run`: no result, failed trials and cautions that make a comparison wrong are said."""
 
+import re
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from study.cli import paragraphs, text_table
 from study.cli.actions import end_of_run, overview
 from study.cli.actions.end_of_run import _paragraphs, answer_of, lost_results, n_ended, show_end, without_result
 from study.core.records import StudyRecord
@@ -118,3 +120,48 @@ def test_trials_of_a_large_experiment_are_not_read(monkeypatch, capsys, compose)
     assert set(asked) == {False}
     assert described == [config.experiment_name]  # an earlier answer does not stay
     assert f"too many trials to read here: `study compare {config.experiment_name}`" in capsys.readouterr().out
+
+
+def diverged_once(study):
+    """Return a study one of whose confirmations diverged."""
+    first, *others = study.confirmations
+    return replace(study, confirmations=(replace(first, state="diverged", metrics={}), *others))
+
+
+@pytest.mark.parametrize("leads", [0.1, 0.0])
+def test_title_table_answer_cautions_and_commands_fit_24_lines_for_six_optimizers(monkeypatch, capsys, leads):
+    names = ("momentum", "nesterov", "rmsprop", "adam", "adamw", "sgd")
+    scores = [0.80 - 0.01 * (number % 2) for number in range(5)]
+    point = "learning_rate=0.00050572 beta_1=0.63697 beta_2=0.99984"
+    studies = [study_of(name, scores) for name in names]
+    studies[0] = study_of("momentum", [score + leads for score in scores], validation=0.8 + leads)
+    studies = [
+        replace(
+            each, metrics={**each.metrics, "n_diverged": 3.0}, tags={**each.tags, "best": point, "progress": "6/6"}
+        )
+        for each in studies
+    ]
+    if not leads:  # a diverged run counts as the worst result, so that no lead over it is shown
+        studies[-2:] = map(diverged_once, studies[-2:])
+    longer = replace(studies[1], params={**studies[1].params, "budget.n_epochs": "9"})
+    planned = replace(studies[2], tags={**studies[2].tags, "command_studies": "another"})
+    studies[1:3] = longer, planned
+    for module in (end_of_run, overview):
+        monkeypatch.setattr(module, "read_studies", lambda *_, **__: studies)
+    monkeypatch.setattr(end_of_run, "read_context", lambda *_, **__: SimpleNamespace(digests={}))
+    for module in (overview, text_table, paragraphs):
+        monkeypatch.setattr(module, "is_screen", lambda _: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+    place = ("sqlite:///nowhere", "e")
+    below = answer_of(*place, studies, connections=Connections())
+    overview.show_studies({place}, under={place: below})
+    lines = capsys.readouterr().out.strip("\n").splitlines()
+    shown = " ".join(re.sub(r"\x1b\[\d+m", "", " ".join(lines)).split())
+    assert len(lines) < 24, "\n".join(lines)  # and a line for the prompt
+    assert lines[0] == "e: 6 studies, best first by mean validation of the confirmations"
+    assert all(any(line.strip().startswith(name) for line in lines) for name in names)
+    assert "So far, with 6 of 7 studies, " in shown
+    assert ("momentum is the best of these 6" in shown) == bool(leads)
+    assert "Not begun:" in shown
+    assert lines[-1].strip().startswith("study ui")

@@ -1,6 +1,6 @@
 from types import SimpleNamespace
 
-from study.cli.actions.liveness import living
+from study.cli.actions.liveness import listed_once, living
 from study.core.errors import StoreError
 
 
@@ -29,3 +29,10 @@ def test_no_search_is_read_where_nothing_runs():
         raise AssertionError("it was read")
 
     assert living([record("a", "FINISHED")], [unread]) == {}
+
+
+def test_searches_that_are_passed_on_are_listed_once():
+    asked = []
+    (search,) = listed_once([lambda: asked.append(1) or [SimpleNamespace(digest="a", is_open=True)]])
+    assert [living([record("a")], [search]) for _ in range(3)] == [{"run-a": True}] * 3
+    assert len(asked) == 1

@@ -126,13 +126,23 @@ def test_an_unknown_experiment_is_refused_with_those_there_are(stores, capsys):
         lines_of(capsys, place, "yours")
 
 
-def test_the_time_left_comes_from_changes_between_looks_not_from_the_first_ones():
+def test_the_time_left_comes_from_changes_between_looks_once_there_is_one_after_the_first():
     progress = progress_of(study(), now=100.0, now_s=0.0)
     assert "time left not known yet" in progress.time_text(130.0)
     update(progress, study(n_ended=1), now=130.0)  # mostly the time of compiling
-    assert "time left not known yet" in progress.time_text(130.0)
+    assert progress.time_text(130.0) == "30 s so far, up to 4 min 30 s left"  # 9 times as long
     update(progress, study(n_ended=2), now=132.0)
-    assert progress.time_text(132.0) == "32 s so far, at least 16 s left"  # 2 trials and 6 confirmations
+    # 2 trials and 6 confirmations of 2 s, and programs of 28 s
+    assert progress.time_text(132.0) == "32 s so far, about 44 s left"
+
+
+def test_a_study_that_is_met_later_has_a_time_at_once():
+    progress = progress_of(study(n_ended=2), now=132.0, now_s=32.0)
+    assert progress.time_text(132.0) == "32 s so far, up to 2 min 8 s left"
+    update(progress, study(n_ended=3), now=134.0)
+    assert progress.time_text(134.0) == "34 s so far, about 42 s left"  # 7 of 2 s and programs of 28 s
+    continued = study(n_ended=2, tags={**study(n_ended=2).tags, "opened_ms": "900000"})
+    assert "time left not known yet" in progress_of(continued, now=132.0, now_s=932.0).time_text(132.0)
 
 
 def test_a_terminal_waits_for_the_first_study_of_an_experiment(stores, monkeypatch, capsys):
@@ -153,7 +163,7 @@ def test_a_study_is_shown_in_its_place_among_those_of_its_command():
     assert progress.named == "e/sgd (study 2 of 3)"
     update(progress, replace(planned, tags={**planned.tags, "progress": "1/4"}), now=130.0)
     update(progress, replace(planned, tags={**planned.tags, "progress": "2/4"}), now=132.0)
-    # As the command itself says: the untuned confirmations may still compile a program.
-    assert progress.time_text(132.0) == "32 s so far, at least 16 s left; at least 1 min 4 s with 1 more study"
+    told = "32 s so far, about 44 s left; about 2 min 0 s with 1 more study like it"
+    assert progress.time_text(132.0) == told
     again = progress_of(replace(planned, tags={**planned.tags, "opened_ms": "900000"}), now=100.0, now_s=901.0)
     assert again.named == "e/sgd"  # continued

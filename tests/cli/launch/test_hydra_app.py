@@ -51,6 +51,13 @@ def test_a_job_that_is_another_one_by_now_is_read_again(
     assert str(config.study_name).startswith("at-")
 
 
+def test_a_job_that_another_launcher_checks_again_knows_the_studies_of_its_command(launched, monkeypatch):
+    monkeypatch.setattr("study.cli.launch.hydra_app._runs_here", lambda: False)
+    ran, n_read = launched("-m", "optimizer=sgd,adam")
+    assert n_read == 4
+    assert [config.command_studies for config in ran] == [tuple(config.typed_digest for config in ran)] * 2
+
+
 def test_stores_are_checked_again_when_a_job_starts(launched, monkeypatch):
     checked = []
     monkeypatch.setattr(preflight, "check_name", lambda config: checked.append(config.optimizer.name))

@@ -2,8 +2,20 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from study.gallery.analysis.grid import Gap, best_first, cells, gap_text, gaps, matrix, mean_text, ordered, score_map
+from study.gallery.analysis.grid import (
+    Gap,
+    best_first,
+    cells,
+    gap_text,
+    gaps,
+    matrix,
+    mean_text,
+    ordered,
+    pair_gaps,
+    score_map,
+)
 from study.report.objective_metric import ObjectiveMetric
 
 ACCURACY = ObjectiveMetric(name="val_accuracy", direction="maximize", target=None, is_share=True)
@@ -89,3 +101,22 @@ def test_a_limit_of_zero_excludes_zero(mean, low, high, told):
 
 def test_known_names_come_in_their_order_and_others_after_them():
     assert ordered(["x", "c", "a", "c", "y"], ["a", "b", "c"]) == ["a", "c", "x", "y"]
+
+
+def test_all_pairs_are_one_family_and_a_difference_has_one_interval_in_both_orders(make_grid):
+    luck = np.array([0.01, -0.01, 0.02, 0.0, 0.005])
+    noise = 0.001 * np.array([1, -1, 1, -1, 0.5])
+    rows = {"a": luck + 0.5, "b": luck + 0.6 + noise, "c": luck + 0.5 + noise[::-1], "d": luck[:2]}
+    grid = grid_of(make_grid([study(row, "sgd", list(scores)) for row, scores in rows.items()]))
+    found = pair_gaps(list(grid.values()), metric=ACCURACY)
+    a, b = ("a", "sgd"), ("b", "sgd")
+    assert len(found) == 6  # three pairs, since d shares two seeds only
+    assert (found[a, b].mean, found[a, b].low, found[a, b].high) == (
+        -found[b, a].mean,
+        -found[b, a].high,
+        -found[b, a].low,
+    )
+    difference = rows["b"] - rows["a"]
+    half = stats.t.isf(0.025 / 3, 4) * stats.sem(difference)
+    assert found[b, a].low == pytest.approx(difference.mean() - half)
+    assert found[b, a].low > 0

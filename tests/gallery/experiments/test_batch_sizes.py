@@ -53,8 +53,10 @@ def test_each_axis_has_its_own_first(batches):
 
 def test_noise_is_that_of_the_draw_and_not_of_the_descent(batches):
     shown = show(batches)
-    noise = {row[0]: float(row[5]) for row in shown.tables[0].rows}
+    noise = {row[0]: float(row[6]) for row in shown.tables[0].rows}
     assert noise["single examples, shared"] == pytest.approx(0.4 / 0.5, rel=0.15)
     assert noise["batches of 32, shared"] == pytest.approx(0.05 / 0.5, rel=0.15)
     assert noise["full batch, shared"] < 0.02
     assert [row[3] for row in shown.tables[0].rows] == ["4", "0.2", "0.1"]
+    for _, _, steps, milliseconds, seconds, *_ in shown.tables[0].rows:
+        assert int(steps) * float(milliseconds) / 1e3 == pytest.approx(float(seconds), rel=0.01)

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -29,8 +31,12 @@ def test_adaptive_ones_that_are_told_better_hold_the_claim(shown):
     assert "on rare words, by their means: adam 60.00" in untuned
     assert "adagrad 95.10" in tuned
     assert claim.startswith("The claim held, that adaptive optimizers are better on sparse data, for these tuned")
-    assert "the first of them, adagrad, against the first of the others, momentum: +20.0" in claim
-    assert "The claim held, that Adagrad suits it best: the first by its mean is adagrad; against it" in claim
+    assert "the first of them, adagrad, minus the first of the others, momentum: +20.0" in claim
+    assert "The claim held, that Adagrad suits it best: the first by its mean is adagrad; adagrad minus" in claim
+    # Both claims need the difference from momentum, and it has one interval, corrected for the six pairs of the four.
+    first, second = re.findall(r"momentum:? (\+20\.\d+\u00a0points \[[^]]+\])", claim)
+    assert first == second
+    assert "all intervals hold together for the 6 pairs" in claim
 
 
 def test_what_the_seeds_do_not_tell_is_not_claimed(shown):
@@ -50,7 +56,7 @@ def test_one_seed_shows_nothing(make_grid):
 def test_sgd_ahead_is_said(shown):
     claim, *_ = shown(sgd=0.95, adam=0.9, adagrad=0.85).findings
     assert claim.startswith("The claim is contradicted, that adaptive optimizers are better on sparse data")
-    assert "the first of them, adam, against the first of the others, sgd: \u2212" in claim
+    assert "the first of them, adam, minus the first of the others, sgd: \u2212" in claim
 
 
 def test_untuned_and_tuned_stand_side_by_side(shown):

@@ -40,7 +40,7 @@ def test_studies_that_are_still_to_come_are_counted(make_study):
     found = live_state([done, running], n_to_come=2)
     told = "6 trials and 2 confirmations so far"
     assert (found.kind, found.text) == ("running", f"1 of 4 studies runs, 2 are still to come; {told}")
-    assert found.begun_text == "2 of 4 studies so far"
+    assert found.begun_text == "2 of 4 studies begun"
     between = live_state([done], n_to_come=1)
     assert (between.kind, between.text) == ("running", f"1 of 2 studies has ended, 1 is still to come; {told}")
     assert live_state([done, running]).begun_text == ""

@@ -34,7 +34,7 @@ def test_open_pairs_that_matter_come_first_with_their_price(found):
     assert answers[0] == "open"
     (cost,) = (each.seeds for each in found.prices if each.matters)
     high = "over 160" if cost.high is None else cost.high
-    assert seeds[0] == f"{cost.low} to {high} (median {cost.typical})"
+    assert seeds[0] == f"about {cost.typical} ({cost.low} to {high})"
     assert times[0].startswith(("about", "over"))
     assert not any(seeds[1:])
 
@@ -115,3 +115,17 @@ def test_a_pair_that_decides_nothing_has_no_interval_and_is_not_called_a_tie(in_
     assert "no significant difference from nadam;" in headline
     assert "sgd" not in headline
     assert any(sentence.startswith("Ruled out as the best: sgd") for sentence in others)
+
+
+def test_pairs_with_diverged_runs_have_a_note_that_p_is_no_plain_t_test(in_looks, make_experiment):
+    study = in_looks("adam", 0.9, 5, validation=0.9)
+    gone = tuple(replace(run, state="diverged") for run in study.confirmations[:2])
+    diverged = replace(study, confirmations=(*gone, *study.confirmations[2:]))
+    others = [in_looks("nadam", 0.9, 5), in_looks("sgd", 0.7, 5)]
+    (told,) = (
+        note for note in differences_table(compare(make_experiment(diverged, *others))).notes if "Pairs" in note
+    )
+    assert told.startswith("Pairs of adam, here and among all pairs: a diverged run counts as 0.00\u00a0%")
+    assert "Pairs with diverged runs" in told
+    plain = differences_table(compare(make_experiment(study, *others))).notes
+    assert not any("diverged" in note for note in plain)

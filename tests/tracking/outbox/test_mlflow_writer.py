@@ -5,7 +5,7 @@ from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from study.tracking.outbox.entries import Log
+from study.tracking.outbox.entries import Finish, Log, Start
 from study.tracking.outbox.mlflow_writer import MlflowWriter
 
 DOUBLED = "(sqlite3.IntegrityError) UNIQUE constraint failed: metrics.key, metrics.timestamp, metrics.step"
@@ -50,3 +50,18 @@ def test_a_value_that_another_worker_wrote_at_the_same_moment_is_written_again(u
 def test_other_refusals_and_those_without_an_end_are_errors(uri, refusals):
     with pytest.raises(MlflowException, match=r"UNIQUE|disk"):
         write(uri, refusals)
+
+
+def test_what_belongs_to_a_run_that_another_worker_deleted_is_left_out(uri):
+    client = MlflowClient(uri)
+    writer = MlflowWriter(client, experiment_id := client.create_experiment("e"))
+    writer.deliver(Start(run="new-1", name="trial 0", tags={"process": "a:1"}, params={"x": "1"}, started=1))
+    run_id = writer.find("new-1")
+    client.delete_run(run_id)
+    writer.deliver(Log(run="new-1", metrics=[Metric("loss", 0.5, 1, 1)], tags={"state": "complete"}))
+    writer.deliver(Finish(run="new-1", status="FINISHED", ended=2))
+    assert (client.get_run(run_id).info.status, client.get_run(run_id).data.metrics) == ("RUNNING", {})
+    study = client.create_run(experiment_id).info.run_id
+    client.delete_run(study)
+    with pytest.raises(MlflowException, match="active"):
+        writer.deliver(Log(run=study, metrics=[Metric("n_complete", 1, 1, 0)]))
