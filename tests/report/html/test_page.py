@@ -17,6 +17,7 @@ from study.report.across_workloads import across, sentence
 from study.report.comparison import compare
 from study.report.figures.style import styles
 from study.report.figures.svg import to_svg
+from study.report.html.live_state import live_state
 from study.report.html.page import ReportOrigin, render
 from study.report.json_export import numbers
 
@@ -329,3 +330,11 @@ def test_importances_say_of_how_many_trials_they_are(planted):
 def test_a_target_of_zero_is_a_target(planted):
     metric = replace(planted.metric, target=0.0)
     assert "target 0.00\u00a0%" in render([compare(replace(planted, metric=metric))], origin=ORIGIN)
+
+
+@pytest.mark.parametrize(("n_to_come", "title"), [(2, "better so far?"), (0, "better?")])
+def test_the_title_is_provisional_while_studies_are_still_to_come(make_study, make_experiment, n_to_come, title):
+    made = [make_study(name, [0.8, 0.81, 0.82]) for name in ("adam", "sgd")]
+    live = live_state(made, n_to_come=n_to_come)
+    page = render([compare(make_experiment(*made))], origin=ORIGIN, live=live)
+    assert f"which optimizer is {title}</title>" in page
