@@ -43,7 +43,8 @@ _HEAD = """# Error rates of the verdict
 {conclusion}
 """
 _REPRODUCE = """`python -m benchmarks.error_rates_page` simulates it and writes this page, in some ten minutes on two
-cores: {n} comparisons in each of {n_cells} cases. [Decision 30](decisions/0030-few-seeds-invent-nothing.md) has the rules.
+cores: {n} comparisons in each of {n_cells} cases. [Decision 30](decisions/0030-few-seeds-invent-nothing.md) has the
+rules.
 """
 _WORDS = """- *false difference*: the candidate is called different from an optimizer of equal expected score, or in
   the wrong direction. At most 5 % by design, whichever way the candidate was chosen.

@@ -106,7 +106,7 @@ def test_known_names_come_in_their_order_and_others_after_them():
 def test_all_pairs_are_one_family_and_a_difference_has_one_interval_in_both_orders(make_grid):
     luck = np.array([0.01, -0.01, 0.02, 0.0, 0.005])
     noise = 0.001 * np.array([1, -1, 1, -1, 0.5])
-    rows = {"a": luck + 0.5, "b": luck + 0.6 + noise, "c": luck + 0.5 + noise[::-1], "d": luck[:2]}
+    rows = {"a": luck + 0.5, "b": luck + 0.6 + noise, "c": luck + 0.5 + noise[::-1], "d": luck[:2] + 0.5}
     grid = grid_of(make_grid([study(row, "sgd", list(scores)) for row, scores in rows.items()]))
     found = pair_gaps(list(grid.values()), metric=ACCURACY)
     a, b = ("a", "sgd"), ("b", "sgd")
