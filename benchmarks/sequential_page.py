@@ -135,8 +135,8 @@ def conclusion(
         f"**Rounds ({rounds}) make any false claim, of any pair at any look, in at most {100 * worst[rounds]:.2f} % "
         f"of comparisons**, the highest of all cases, with a sampling error of {100 * standard_error(0.05, n):.2g} "
         f"points; 5 % are allowed. They find the best of eight that is one deviation ahead in {100 * found:.0f} %, "
-        f"with {seeds:.0f} seeds of each on average ({others}). The price of an open pair, stated as a range for 8 of 10 "
-        f"cases, held the number of seeds needed in {100 * lowest_hits:.0f} % or more."
+        f"with {seeds:.0f} seeds of each on average ({others}). The price of an open pair, stated as a range for 8 of "
+        f"10 cases, held the number of seeds needed in {100 * lowest_hits:.0f} % or more."
     )
     return fill(told, width=_WIDTH)
 
