@@ -81,7 +81,7 @@ def document(
         powers: How often the right winner is named, by seeds and optimizers: by the verdict, and by Holm alone.
     """
     worst = max(max(rates.false_differences, rates.false_winners) for rates in found.values())
-    lowest = {
+    lowest: dict[str, float] = {
         kind: _least((rates for cell, rates in found.items() if cell.scores == kind), _coverage) for kind in SCORES
     }
     parts = [

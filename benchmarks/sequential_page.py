@@ -90,7 +90,9 @@ def document(
         leaders: The hits of the price of a leader and its closest rival.
         n_repetitions: Simulated comparisons a cell.
     """
-    worst = {plan: max(rates.false_claims for cell, rates in found.items() if cell.plan == plan) for plan in PLANS}
+    worst: dict[str, float] = {
+        plan: max(rates.false_claims for cell, rates in found.items() if cell.plan == plan) for plan in PLANS
+    }
     of_eight = [_cell_of(found, "normal", 8, ("one ahead", 1.0), plan, margin=False) for plan in PLANS]
     hits = [each.hits for each in prices.values() if each.n_open >= _FEWEST_OPEN]
     parts = [

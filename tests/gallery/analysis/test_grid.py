@@ -116,7 +116,9 @@ def test_all_pairs_are_one_family_and_a_difference_has_one_interval_in_both_orde
         -found[b, a].high,
         -found[b, a].low,
     )
-    difference = rows["b"] - rows["a"]
-    half = stats.t.isf(0.025 / 3, 4) * stats.sem(difference)
-    assert found[b, a].low == pytest.approx(difference.mean() - half)
+    alone = gaps(grid[a], grid.values(), chosen=True, metric=ACCURACY)[b]
+    assert (found[b, a].low, found[b, a].high) == (alone.low, alone.high)
+    uncorrected = gaps(grid[a], [grid[b]], metric=ACCURACY)[b]
+    half = stats.t.isf(0.025 / 3, 4) / stats.t.isf(0.025, 4) * (uncorrected.high - uncorrected.low) / 2
+    assert found[b, a].high - found[b, a].mean == pytest.approx(half)
     assert found[b, a].low > 0
