@@ -43,7 +43,8 @@ _HEAD = """# Error rates of the verdict
 {conclusion}
 """
 _REPRODUCE = """`python -m benchmarks.error_rates_page` simulates it and writes this page, in some ten minutes on two
-cores: {n} comparisons in each of {n_cells} cases. [Decision 30](decisions/0030-few-seeds-invent-nothing.md) has the rules.
+cores: {n} comparisons in each of {n_cells} cases. [Decision 30](decisions/0030-few-seeds-invent-nothing.md) has the
+rules.
 """
 _WORDS = """- *false difference*: the candidate is called different from an optimizer of equal expected score, or in
   the wrong direction. At most 5 % by design, whichever way the candidate was chosen.
@@ -80,7 +81,7 @@ def document(
         powers: How often the right winner is named, by seeds and optimizers: by the verdict, and by Holm alone.
     """
     worst = max(max(rates.false_differences, rates.false_winners) for rates in found.values())
-    lowest = {
+    lowest: dict[str, float] = {
         kind: _least((rates for cell, rates in found.items() if cell.scores == kind), _coverage) for kind in SCORES
     }
     parts = [

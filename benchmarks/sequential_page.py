@@ -50,8 +50,8 @@ _HEAD = """# Error rates, seeds and prices of sequential confirmation
 {conclusion}
 """
 _REPRODUCE = """`python -m benchmarks.sequential_page` simulates it and writes this page: {n} comparisons in each of
-{n_cells} cases. `study/statistics/looks.py`, `look_claims.py` and `price.py` have the rules. The price of several open pairs
-together is checked by `tests/statistics/test_joint_price.py`.
+{n_cells} cases. `study/statistics/looks.py`, `look_claims.py` and `price.py` have the rules. The price of several open
+pairs together is checked by `tests/statistics/test_joint_price.py`.
 """
 _WORDS = """Plans: *sequential 40*, looks at 5, 10, 20 and 40 seeds that spend 0.5, 1, 1.5 and 2 %; *fixed 10* and
 *fixed 40*, one look that spends 5 %.
@@ -90,7 +90,9 @@ def document(
         leaders: The hits of the price of a leader and its closest rival.
         n_repetitions: Simulated comparisons a cell.
     """
-    worst = {plan: max(rates.false_claims for cell, rates in found.items() if cell.plan == plan) for plan in PLANS}
+    worst: dict[str, float] = {
+        plan: max(rates.false_claims for cell, rates in found.items() if cell.plan == plan) for plan in PLANS
+    }
     of_eight = [_cell_of(found, "normal", 8, ("one ahead", 1.0), plan, margin=False) for plan in PLANS]
     hits = [each.hits for each in prices.values() if each.n_open >= _FEWEST_OPEN]
     parts = [
@@ -134,9 +136,9 @@ def conclusion(
     told = (
         f"**Rounds ({rounds}) make any false claim, of any pair at any look, in at most {100 * worst[rounds]:.2f} % "
         f"of comparisons**, the highest of all cases, with a sampling error of {100 * standard_error(0.05, n):.2g} "
-        f"points; 5 % are allowed. They find the best of eight that is one deviation ahead in {100 * found:.0f} %, with "
-        f"{seeds:.0f} seeds of each on average ({others}). The price of an open pair, stated as a range for 8 of 10 "
-        f"cases, held the number of seeds needed in {100 * lowest_hits:.0f} % or more."
+        f"points; 5 % are allowed. They find the best of eight that is one deviation ahead in {100 * found:.0f} %, "
+        f"with {seeds:.0f} seeds of each on average ({others}). The price of an open pair, stated as a range for 8 of "
+        f"10 cases, held the number of seeds needed in {100 * lowest_hits:.0f} % or more."
     )
     return fill(told, width=_WIDTH)
 

@@ -6,7 +6,7 @@ import pytest
 
 from study.gallery import About, PageContents, Picture, Table
 from study.gallery.analysis.verdicts import ClaimVerdict
-from study.gallery.page import is_number, render, render_index
+from study.gallery.page import certainty_text, is_number, render, render_index, size_text
 from study.gallery.run_facts import RunOrigin
 from study.gallery.summary import PageSummary
 
@@ -234,6 +234,28 @@ def test_the_index_leads_to_every_page_and_shows_its_cover_claim_and_badges(make
     assert 'src="some/a.svg"' in page
     for told in ("Some < others", "Some & all", "No < yes.", "Made today"):
         assert told in text
-    rooms, _, explained = page.partition("</ul>")
-    assert badges(rooms) == ["held", "contradicted", "contradicted", "reduced_size", "held"]  # counts first
+    before, _, after = page.partition('<ul class="rooms">')
+    counts, _, overview = before.partition("<table>")
+    rooms, _, explained = after.partition("</ul>")
+    assert badges(overview) == ["held", "contradicted"]  # the claims that held come first
+    assert badges(counts + rooms) == ["held", "contradicted", "contradicted", "reduced_size", "held"]  # counts first
     assert badges(explained) == ["held", "contradicted", "not_shown", "inconclusive", "reduced_size"]
+
+
+def test_the_certainty_follows_from_the_verdict_and_the_sentence_that_states_it(make_summary):
+    def told(finding, *verdicts):
+        return certainty_text(make_summary("some", finding=finding, verdicts=verdicts))
+
+    assert told("The claim held: SGD diverged above 0.25.", ClaimVerdict.HELD) == "exact: no chance in it"
+    assert told("x in [-1, 1]: held", ClaimVerdict.HELD) == "exact: no chance in it"
+    assert told("by +3.0 points [1.0 to 5.0]", ClaimVerdict.HELD) == "95 % intervals, all together"
+    assert told("+3.0 [above 0 to 5.0]", ClaimVerdict.HELD, ClaimVerdict.NOT_SHOWN) == "95 % intervals, all together"
+    assert told("+3.0 [-1 to 5.0]", ClaimVerdict.NOT_SHOWN) == "open: intervals include both sides"
+    assert told("+3.0 [-1 to 5.0]", ClaimVerdict.INCONCLUSIVE) == "none: the run cannot judge it"
+
+
+def test_the_size_of_a_run_is_what_was_smaller(make_summary):
+    differences = ("3 epochs instead of 20", "5 confirmation seeds instead of 10")
+    assert size_text(make_summary("some", size="reduced", differences=differences)) == "; ".join(differences)
+    assert size_text(make_summary("some", size="published")) == "as published"
+    assert size_text(make_summary("some", size="unknown")) == "unknown"

@@ -130,7 +130,11 @@ def test_the_index_has_a_card_for_each_page_with_claim_headline_and_badges(rende
     some = summary_of(ABOUT, SHOWN, material, origin=ORIGIN)
     bare = replace(some, name="bare", cover="", headline="", verdicts=(), size="published", title=EVIL)
     page = render(render_index_readme([some, bare, some]))
-    rows = page.partition("<table")[2].partition("</table>")[0].split("</tr>")[:-1]
+    overview, cards_table = (part.partition("</table>")[0] for part in page.split("<table")[1:3])
+    assert overview.count('href="some/README.md"') == 2  # one without a verdict has no line
+    assert "as published" not in overview
+    assert "Size of the run" in overview
+    rows = cards_table.split("</tr>")[:-1]
     cards = [card for row in rows for card in row.split("<td")[1:]]
     assert [row.count("<td") for row in rows] == [2, 2]  # an odd number leaves one empty
     assert 'href="some/README.md"' in cards[0]
