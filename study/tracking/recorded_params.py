@@ -74,7 +74,13 @@ def _range_text(params: Mapping[str, Any]) -> str | None:
         return str(params[f"{key}.choices"])
     if f"{key}.low" not in params:
         return None
-    return f"{params[f'{key}.low']}..{params.get(f'{key}.high')} {params.get(f'{key}.scale', '')}".rstrip()
+    low, high, scale = (params.get(f"{key}.{part}", "") for part in ("low", "high", "scale"))
+    return f"{_short(low)}..{_short(high)} {scale}".rstrip()
+
+
+def _short(value: object) -> str:
+    """Return an end of a range without a `.0`: ten characters are shown."""
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 @cache

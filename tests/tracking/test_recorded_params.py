@@ -26,6 +26,8 @@ def test_the_optimizer_and_its_rate_come_first_and_no_target_that_a_name_says():
     assert (found["optimizer"], found["learning_rate_or_range"]) == ("adam", "1e-05..0.1 log")
     assert for_people({**ADAM, "optimizer.learning_rate": 0.5})["learning_rate_or_range"] == 0.5
     assert "dataset.task.loss._target_" in found
+    typed = {"optimizer.search.learning_rate.low": 1e-4, "optimizer.search.learning_rate.high": 5.0}
+    assert for_people(typed)["learning_rate_or_range"] == "0.0001..5"
 
 
 def test_readers_get_the_params_of_before():
