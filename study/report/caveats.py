@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from study.core.records import RunRecord, StudyRecord
 from study.optimizers.keras_cautions import UsedOptimizer, keras_cautions
 from study.report.caution import Caution
 from study.report.confirmed import confirmed, divergence_text
-from study.report.early_stops import callbacks_of, stopping_rule, stopping_text
+from study.report.early_stops import stopping_text
 from study.report.not_ended import not_begun, not_ended
 from study.report.pairing import Outcome
 from study.report.plan_caveats import plan_cautions
 from study.report.search_caveats import few_trials, search_cautions
-from study.report.searched_ranges import range_key, searched_ranges
-from study.report.studies import BATCH_SIZE, ComparedExperiment, ComparedStudy
+from study.report.searched_ranges import range_key
+from study.report.studies import ComparedExperiment, ComparedStudy
 from study.report.summary_rows import Row
+from study.report.training_conditions import unequal_conditions, unequal_lengths
 
 _FEW_SEEDS = 10
 # Name and class of the sampler and the pruner with which trials are an independent random search.
@@ -63,9 +64,9 @@ def _of_experiment(experiment: ComparedExperiment) -> Iterator[Caution]:
     yield from _missing(experiment)
     yield from not_begun(experiment)
     yield from not_ended(experiment)
-    yield from _lengths(experiment)
+    yield from unequal_lengths(experiment)
     yield from search_cautions(experiment)
-    yield from _conditions(experiment)
+    yield from unequal_conditions(experiment)
     yield from _budgets(experiment)
     yield from _superseded(experiment)
     yield from _accepted(experiment)
@@ -136,58 +137,6 @@ def _missing(experiment: ComparedExperiment) -> Iterator[Caution]:
                 "began the study writes or trains them again."
             )
             yield Caution(topic="Missing trials", text=text, serious=True)
-
-
-def _lengths(experiment: ComparedExperiment) -> Iterator[Caution]:
-    lengths: dict[str, list[str]] = {}
-    for study in experiment.studies:
-        lengths.setdefault(length(study), []).append(experiment.label_of(study))
-    if len(lengths) > 1:
-        told = "; ".join(f"{many} for {', '.join(sorted(names))}" for many, names in sorted(lengths.items()))
-        text = f"The studies trained for different lengths: {told}. Longer training is an advantage in itself."
-        yield Caution(topic="Unequal training", text=text, serious=True, brief=_counted(lengths))
-
-
-def length(study: ComparedStudy) -> str:
-    """Return how long a study trained each trial, with the unit."""
-    params = study.record.params
-    steps = params.get("budget.n_steps")
-    return f"{steps} steps" if steps is not None else f"{params.get('budget.n_epochs', 'unknown')} epochs"
-
-
-def _conditions(experiment: ComparedExperiment) -> Iterator[Caution]:
-    """Yield a caution for each condition of training, besides its length, in which studies differ."""
-    for topic, told, ask, text in (
-        ("Unequal batch sizes", "batch sizes", _batch_size, "An epoch then has another number of steps."),
-        ("Unequal trainers", "trainers", _trainer, "Each computes other numbers for the same seed."),
-        ("Unequal stopping", "rules of early stopping", stopping_rule, "Who stops early trains for less time."),
-        ("Unequal callbacks", "callbacks", callbacks_of, "A callback can change a training."),
-    ):
-        found: dict[str, list[str]] = {}
-        for study in experiment.studies:
-            if answer := ask(study.record):
-                found.setdefault(answer, []).append(experiment.label_of(study))
-        if len(found) > 1:
-            listed = "; ".join(f"{value} for {', '.join(sorted(names))}" for value, names in sorted(found.items()))
-            text = f"The studies have different {told}: {listed}. {text}"
-            yield Caution(topic=topic, text=text, serious=True, brief=_counted(found))
-
-
-def _counted(found: Mapping[str, Sequence[str]]) -> str:
-    """Return the number of studies with each value, such as `2 epochs in 1 study, 3 epochs in 5 studies`."""
-    counts = ((value, len(names)) for value, names in sorted(found.items()))
-    return ", ".join(f"{value} in {n} {'study' if n == 1 else 'studies'}" for value, n in counts)
-
-
-def _batch_size(record: StudyRecord) -> str:
-    """Return the batch size; empty if it was searched, which another caution tells."""
-    return "" if BATCH_SIZE in searched_ranges(record) else record.params.get(BATCH_SIZE, "unknown")
-
-
-def _trainer(record: StudyRecord) -> str:
-    params = record.params
-    name, backend, precision = (params.get(f"trainer.{key}", "") for key in ("name", "backend", "precision"))
-    return f"{name} on {backend} in {precision}" if precision else f"{name} on {backend}"
 
 
 def _stopped(experiment: ComparedExperiment, rows: Sequence[Row]) -> Iterator[Caution]:

@@ -55,6 +55,18 @@ def so_far_text(experiment: ComparedExperiment, outcome: Outcome) -> str:
     return f"So far, with {n - n_open} of {n} studies" if n_open else ""
 
 
+def said_so_far(so_far: str, claim: str) -> str:
+    """Return a claim that begins by saying what it is made of, if this is not all.
+
+    Args:
+        so_far: What `so_far_text` returned.
+        claim: The claim, marked.
+    """
+    if not so_far:
+        return claim
+    return f"{so_far}, {claim[:2].lower()}{claim[2:]}" if claim.startswith("No ") else f"{so_far}, {claim}"
+
+
 def _there_and_named(experiment: ComparedExperiment) -> tuple[set[str], set[str]]:
     """Return the digests of the studies that are there, and of those that their commands name."""
     commands = {record.tags.get("command_studies", "") for record in experiment.records}

@@ -23,7 +23,7 @@ from study.report.decision_text import (
     ruled_out_sentence,
 )
 from study.report.marked_text import joined, listed, marked_name, pieces, plain
-from study.report.not_ended import so_far_text
+from study.report.not_ended import said_so_far, so_far_text
 from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.pair_prices import PairPrice
 from study.report.pairing import Outcome
@@ -95,12 +95,7 @@ def answer(
         marked = f"{_reached(row, metric, outcome)} There is nothing to compare it with yet."
         return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)), leads=leads)
     if not is_testable(verdict):
-        n = "one" if verdict.n_seeds == 1 else str(verdict.n_seeds)
-        marked = (
-            f"No significance test is possible with {n} {_unit(outcome, verdict.n_seeds)}. "
-            f"{_reached(row, metric, outcome, by_validation=True)} "
-            f"Confirm on {MIN_SEEDS} seeds or more (budget.n_confirmations)."
-        )
+        marked = _untestable(metric, outcome, verdict, row)
         return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)), leads=leads)
     alive = alive_pairs(outcome)
     kind: Literal["winner", "equal", "none"] = "none"
@@ -117,18 +112,20 @@ def answer(
     return Answer(
         kind=kind,
         winner=row.label if verdict.winner else None,
-        marked=tuple(sentence for sentence in (_after(so_far, first), on_tuning, *others, *after) if sentence),
+        marked=tuple(sentence for sentence in (said_so_far(so_far, first), on_tuning, *others, *after) if sentence),
         on_tuning=on_tuning,
-        head=_after(so_far, head),
+        head=said_so_far(so_far, head),
         leads=leads,
     )
 
 
-def _after(so_far: str, claim: str) -> str:
-    """Return a claim that begins by saying what it is made of, if this is not all."""
-    if not so_far:
-        return claim
-    return f"{so_far}, {claim[:2].lower()}{claim[2:]}" if claim.startswith("No ") else f"{so_far}, {claim}"
+def _untestable(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Row) -> str:
+    n = "one" if verdict.n_seeds == 1 else str(verdict.n_seeds)
+    return (
+        f"No significance test is possible with {n} {_unit(outcome, verdict.n_seeds)}. "
+        f"{_reached(row, metric, outcome, by_validation=True)} "
+        f"Confirm on {MIN_SEEDS} seeds or more (budget.n_confirmations)."
+    )
 
 
 def _winner(
@@ -225,31 +222,38 @@ def _no_winner(
     better = [labels[index] for index in outcome.in_order(verdict.better)]
     among = f"No clear winner among {_these(experiment, outcome)}:"
     best = f"{marked_name(row.label)}, the best on validation,"
+    lead = ""
     if tied:
         names = listed([labels[index] for index in outcome.in_order(each.other for each in tied)])
         head = f"{among} {best} shows no significant difference from {names}"
-        first = f"{head}; {_leads(metric, outcome, tied, rows)}"
+        lead = f"; {_leads(metric, outcome, tied, rows)}"
     elif better:
         head = (
             f"{among} {marked_name(row.label)} was the best on validation, but {listed(better)} did better on the "
             f"{metric.confirmed_on} split"
         )
-        first = f"{head}."
     else:
         equals = outcome.in_order(other for other, pair in pairs.items() if pair.claim == "equal")
         names = listed([labels[index] for index in equals])
         head = f"{among} {best} equals {names} within the margin, and other pairs are open"
-        first = f"{head}."
     rest = [equal_sentence(metric, outcome, [pair]) for pair in equal]
     if equal:
         entries = outcome.in_order({index for pair in equal for index in (pair.first, pair.second)})
         rest.append(divergence_sentence(outcome, entries))
     if tied and better:
         rest.append(f"{listed(better)} did better than {marked_name(row.label)} on the {metric.confirmed_on} split.")
-    cost = price_sentence(metric, outcome, priced, of_all=of_all, going_on=going_on_sentence(experiment, outcome))
-    if cost and not outcome.due:
-        cost += f" The command to type: see {typed_command('plan', experiment.name)}."
-    return head, first, cost, *rest, ruled_out_sentence(outcome), _reached(row, metric, outcome)
+    cost = _cost(experiment, outcome, priced, of_all)
+    return head, head + (lead or "."), cost, *rest, ruled_out_sentence(outcome), _reached(row, metric, outcome)
+
+
+def _cost(
+    experiment: ComparedExperiment, outcome: Outcome, priced: Sequence[PairPrice], of_all: PriceOfAll | None
+) -> str:
+    going_on = going_on_sentence(experiment, outcome)
+    cost = price_sentence(experiment.metric, outcome, priced, of_all=of_all, going_on=going_on)
+    if not cost or outcome.due:
+        return cost
+    return f"{cost} The command to type: see {typed_command('plan', experiment.name)}."
 
 
 def _leads(

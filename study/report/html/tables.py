@@ -10,7 +10,6 @@ from typing import Literal
 
 from study.core.number_text import short_number
 from study.report.across_workloads import TAU_MAX, AcrossWorkloads
-from study.report.caveats import length
 from study.report.comparison import Comparison
 from study.report.configuration_kinds import kinds_text
 from study.report.confirmed import divergence_text
@@ -19,6 +18,7 @@ from study.report.early_stops import epochs_text
 from study.report.figures.style import Style
 from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.summary_rows import Row
+from study.report.training_conditions import length
 from study.statistics.intervals import MIN_SEEDS, Interval
 
 # A line of code or a note.
