@@ -49,8 +49,10 @@ def figure_names(comparison: Comparison) -> dict[str, str]:
     Args:
         comparison: The comparison.
     """
-    labels = {f"parallel-{index}": entry.label for index, entry in enumerate(comparison.experiment.entries)}
-    parallel = {file: f"parallel_coordinates_{label}" for file, label in labels.items()}
+    names = {
+        f"parallel-{index}": entry.name or entry.label for index, entry in enumerate(comparison.experiment.entries)
+    }
+    parallel = {file: f"parallel_coordinates_{name}" for file, name in names.items()}
     known = _NAMES | parallel
     return {known.get(file, file): file for file in comparison.figures}
 

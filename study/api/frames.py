@@ -256,7 +256,7 @@ def _seed(run: RunRecord, name: str) -> int | None:
 def _summary(row: Row, metric: str | None) -> dict[str, Any]:
     confirmed = row.confirmed
     return {
-        "study": row.label,
+        "study": row.name,
         "optimizer": row.optimizer,
         "state": "not ended" if row.running else "ended",
         "n_trials": row.n_trials,

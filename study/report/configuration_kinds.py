@@ -1,9 +1,10 @@
-"""Tuned and fixed configurations of a comparison in words: only a configuration that a search found is tuned."""
+"""What a comparison is about: tuned and fixed configurations. Only one that a search found is tuned."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
+from study.report.pairing import Outcome
 from study.report.studies import ComparedExperiment, Entry
 
 
@@ -39,6 +40,35 @@ def configurations_text(experiment: ComparedExperiment, labels: Collection[str])
     noun = f"configuration{'s' if n > 1 else ''}"
     apart = f" ({tuned} tuned, {n - tuned} fixed)" if 0 < tuned < n else ""
     return f"{n} {kinds_text(experiment, labels)}{noun}{apart}"
+
+
+def scope_sentence(experiment: ComparedExperiment, outcome: Outcome) -> str:
+    """Return what the result is about, and what its intervals include.
+
+    Args:
+        experiment: The experiment.
+        outcome: The scores that are compared.
+    """
+    tuned = n_tuned(experiment, outcome.labels)
+    if outcome.unit == "study":
+        n = len(outcome.units)
+        if not tuned:
+            return f"Nothing was searched: each configuration was trained under {n} study seeds."
+        who = "every optimizer" if tuned == len(outcome.labels) else "every tuned one"
+        return (
+            f"The intervals include the luck of the search: {who} was searched under {n} study seeds, each "
+            "with its own initial weights and batch orders of the confirmations. The split of the data and the batch "
+            "order of the search are the same in all."
+        )
+    orders = {run.params.get("order_seed") for entry in experiment.entries for run in entry.tuned}
+    vary = "initial weights and batch orders" if len(orders) > 1 else "initial weights"
+    fixed = "the split of the data is" if len(orders) > 1 else "the split of the data and the batch order are"
+    luck = f": {'it depends on' if tuned == len(outcome.labels) else 'those tuned depend on'} the luck of the search"
+    more = " To compare the optimizers, use three study seeds or more (study run -m study_seed=0,1,2)."
+    return (
+        f"This result is about these {kinds_text(experiment, outcome.labels)}configurations, not about the "
+        f"optimizers{luck if tuned else ''}. The seeds vary {vary}; {fixed} the same in all.{more if tuned else ''}"
+    )
 
 
 def _counted(experiment: ComparedExperiment, labels: Collection[str] | None) -> list[Entry]:

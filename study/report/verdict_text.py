@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from study.core.names import typed_command
-from study.report.configuration_kinds import configurations_text, kinds_text, n_tuned
+from study.report.configuration_kinds import configurations_text, n_tuned, scope_sentence
 from study.report.confirmed import divergence_text
 from study.report.decision_text import (
     alive_pairs,
@@ -108,7 +108,12 @@ def answer(
     head, first, *others = told
     so_far = so_far_text(experiment, outcome)
     on_tuning = untuned_sentence(metric, leads)
-    after = (plan_sentence(metric, outcome), error_sentence(outcome), _scope(experiment, outcome), *_left_out(outcome))
+    after = (
+        plan_sentence(metric, outcome),
+        error_sentence(outcome),
+        scope_sentence(experiment, outcome),
+        *_left_out(outcome),
+    )
     return Answer(
         kind=kind,
         winner=row.label if verdict.winner else None,
@@ -343,29 +348,6 @@ def _these(experiment: ComparedExperiment, outcome: Outcome) -> str:
     if outcome.unit == "study" and n_tuned(experiment, outcome.labels) == n:
         return f"the {n} optimizers"
     return f"these {configurations_text(experiment, outcome.labels)}"
-
-
-def _scope(experiment: ComparedExperiment, outcome: Outcome) -> str:
-    tuned = n_tuned(experiment, outcome.labels)
-    if outcome.unit == "study":
-        n = len(outcome.units)
-        if not tuned:
-            return f"Nothing was searched: each configuration was trained under {n} study seeds."
-        who = "every optimizer" if tuned == len(outcome.labels) else "every tuned one"
-        return (
-            f"The intervals include the luck of the search: {who} was searched under {n} study seeds, each "
-            "with its own initial weights and batch orders of the confirmations. The split of the data and the batch "
-            "order of the search are the same in all."
-        )
-    orders = {run.params.get("order_seed") for entry in experiment.entries for run in entry.tuned}
-    vary = "initial weights and batch orders" if len(orders) > 1 else "initial weights"
-    fixed = "the split of the data is" if len(orders) > 1 else "the split of the data and the batch order are"
-    luck = f": {'it depends on' if tuned == len(outcome.labels) else 'those tuned depend on'} the luck of the search"
-    more = " To compare the optimizers, use three study seeds or more (study run -m study_seed=0,1,2)."
-    return (
-        f"This result is about these {kinds_text(experiment, outcome.labels)}configurations, not about the "
-        f"optimizers{luck if tuned else ''}. The seeds vary {vary}; {fixed} the same in all.{more if tuned else ''}"
-    )
 
 
 def _nothing(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]) -> str:

@@ -19,7 +19,7 @@ def test_values_are_escaped_in_texts_and_attributes():
 
 
 def test_a_missing_value_is_an_error():
-    with pytest.raises(UndefinedError, match="'left_out' is undefined"):
+    with pytest.raises(UndefinedError, match="'overview' is undefined"):
         fill_template("gallery/index.html.j2", pages=[], counts=[], meanings=[])
 
 
