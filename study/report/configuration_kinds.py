@@ -1,4 +1,4 @@
-"""What a comparison is about: tuned and fixed configurations. Only one that a search found is tuned."""
+"""The subject of a comparison in words: tuned and fixed configurations. Only one that a search found is tuned."""
 
 from __future__ import annotations
 

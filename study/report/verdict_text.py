@@ -91,10 +91,7 @@ def answer(
         return Answer(kind="open", winner=None, marked=(_nothing(experiment, outcome, rows), *_left_out(outcome)))
     row = next(row for row in rows if row.label == outcome.candidate)
     leads = untuned_leads(experiment, outcome, rows)
-    if not verdict.differences:
-        marked = f"{_reached(row, metric, outcome)} There is nothing to compare it with yet."
-        return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)), leads=leads)
-    if not is_testable(verdict):
+    if not verdict.differences or not is_testable(verdict):
         marked = _untestable(metric, outcome, verdict, row)
         return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)), leads=leads)
     alive = alive_pairs(outcome)
@@ -108,12 +105,8 @@ def answer(
     head, first, *others = told
     so_far = so_far_text(experiment, outcome)
     on_tuning = untuned_sentence(metric, leads)
-    after = (
-        plan_sentence(metric, outcome),
-        error_sentence(outcome),
-        scope_sentence(experiment, outcome),
-        *_left_out(outcome),
-    )
+    scope = (scope_sentence(experiment, outcome), *_left_out(outcome))
+    after = (plan_sentence(metric, outcome), error_sentence(outcome), *scope)
     return Answer(
         kind=kind,
         winner=row.label if verdict.winner else None,
@@ -125,6 +118,8 @@ def answer(
 
 
 def _untestable(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Row) -> str:
+    if not verdict.differences:
+        return f"{_reached(row, metric, outcome)} There is nothing to compare it with yet."
     n = "one" if verdict.n_seeds == 1 else str(verdict.n_seeds)
     return (
         f"No significance test is possible with {n} {_unit(outcome, verdict.n_seeds)}. "

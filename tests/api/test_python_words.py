@@ -4,6 +4,7 @@ import pytest
 
 from study.api.python_words import in_python_words, python_call
 from study.core.errors import ConfigError, Fault, StoreAwayError, StudyError
+from study.search.claims import LostTrialsError
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,12 @@ from study.core.errors import ConfigError, Fault, StoreAwayError, StudyError
 )
 def test_a_message_of_a_command_names_the_call_and_its_arguments(told, expected):
     assert str(in_python_words(StudyError(told), "best('c')")) == expected
+
+
+def test_an_error_with_arguments_of_its_own_keeps_its_attributes():
+    told = in_python_words(LostTrialsError([3], stale_after_s=2), "f()")
+    assert (type(told), told.numbers) == (LostTrialsError, {3})
+    assert str(told).startswith("1 of this worker's trials")
 
 
 def test_the_class_of_an_error_stays_and_its_cause_is_not_shown():
