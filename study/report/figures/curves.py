@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from study.report.curve_data import LEAST_SECONDS, BestOfTrials, TimesToTarget, TrainingQuartiles, longest_seconds
-from study.report.figures.figure import Figure, apart, band, count_axis, line
-from study.report.figures.scales import frame, is_better_as_log, is_better_as_logit, log_axis, logit_axis
+from study.report.figures.figure import Figure, apart, band, count_axis, line, note
+from study.report.figures.scales import frame, is_better_as_log, is_better_as_logit, log_axis, logit_axis, stretch_note
 from study.report.figures.style import Style
 from study.report.marked_text import joined
 from study.report.objective_metric import ObjectiveMetric
@@ -18,6 +18,7 @@ _BANDS_AT_ONCE = 3
 _LEAST_OF_BAND = 3  # places; fewer make a sliver
 _LEAST_EPOCHS = 2  # of a curve
 _MOST_NOTED = 4  # lines outside of the frame that are named
+_NOTE_STEP = 0.055  # of the frame, between two notes
 
 
 def tuning_figure(
@@ -57,30 +58,45 @@ def tuning_figure(
     most = max(curve.median.n.size for curve in curves.values())
     axis, beyond = _tuning_axis(lines, metric)
     framed = None if axis.get("type") == "log" else axis.get("range")
+    limits = [each for each in bands if each["meta"]["name"] in without and _is_seen(each, framed)]
+    end = most + 0.02 * most
     return Figure(
         name="tuning",
         title="Tuning curves",
-        description=f"Median best validation {metric.spoken} of n random trials, with a 95 % band for all n at once.",
-        traces=[*bands, *apart(lines)],
-        x={**count_axis("random trials", most=most), "range": [1 - 0.02 * most, most + 0.02 * most]},
+        description=f"Median best validation {metric.spoken} of n random trials"
+        f"{', with a 95 % band for all n at once' if len(without) < len(curves) else ''}.",
+        traces=[*bands, *apart(_keyed(lines, bands, beyond, framed))],
+        x={**count_axis("random trials", most=most), "range": [1 - 0.02 * most, end]},
         y=axis,
-        note=" ".join(filter(None, [_without_band(without, len(curves)), beyond, *_ties(lines, framed)])),
+        extra=_beyond_notes(beyond, axis, metric, x=end),
+        note=" ".join([*_without_band(without, len(curves), has_limit=bool(limits)), *_ties(lines, framed)]),
     )
 
 
-def _without_band(labels: Sequence[str], n_curves: int) -> str:
-    """Return which curves have the worse limit alone, since so few trials bound the true line on one side."""
+def has_band(figure: Figure) -> bool:
+    """Return whether a figure of curves has a band.
+
+    Args:
+        figure: The figure.
+    """
+    return any("fill" in trace and len(trace["x"]) for trace in figure.traces)
+
+
+def _without_band(labels: Sequence[str], n_curves: int, *, has_limit: bool) -> list[str]:
+    """Return a sentence on the curves without a band, since so few trials bound the true line on one side alone."""
     if not labels:
-        return ""
+        return []
     who = "These searches have" if len(labels) == n_curves else f"{', '.join(labels)}:"
-    return f"{who} too few trials for a band; the dotted line is the worse limit."
+    return [f"{who} too few trials for a band{'; the dotted line is the worse limit' if has_limit else ''}."]
 
 
-def _tuning_axis(lines: Sequence[Mapping[str, Any]], metric: ObjectiveMetric) -> tuple[dict[str, Any], str]:
-    """Return the axis on which the best results differ visibly, and a sentence on lines outside of it."""
+def _tuning_axis(
+    lines: Sequence[Mapping[str, Any]], metric: ObjectiveMetric
+) -> tuple[dict[str, Any], Mapping[str, float]]:
+    """Return the axis on which the best results differ visibly, and the last values of lines outside of it."""
     drawn = np.concatenate([np.asarray(each["y"], dtype=np.float64) for each in lines])
     if is_better_as_log(drawn, metric):
-        return _value_axis(metric) | log_axis(drawn, pad=0.05), ""
+        return _value_axis(metric) | log_axis(drawn, pad=0.05), {}
     framed, beyond = _framed(lines, metric, skipped=0.25)  # the first trials of a wide search are far away
     return _value_axis(metric) | {"range": framed}, beyond
 
@@ -147,28 +163,30 @@ def training_figure(
     if max((len(each["x"]) for each in lines), default=0) < _LEAST_EPOCHS:
         return None
     axis, beyond = _training_axis(seen, lines, metric, split=split)
+    framed = axis.get("range") if beyond else None
     return Figure(
         name=f"{split}-{over}",
         title=f"{split.capitalize()} over {over}",
         description=f"Median {split} {metric.spoken} over {over}, with quartiles over confirmation seeds.",
-        traces=[*bands, *apart(lines)],
+        traces=[*bands, *apart(_keyed(lines, bands, beyond, framed))],
         x={"title": {"seconds": "seconds of training", "examples": "training examples"}.get(over, over)},
         y=axis,
         height=400,
-        note=beyond,
+        extra=_beyond_notes(beyond, axis, metric, x=max(float(each["x"][-1]) for each in lines)),
+        note=stretch_note(axis),
     )
 
 
 def _training_axis(
     seen: Sequence[Any], lines: Sequence[Mapping[str, Any]], metric: ObjectiveMetric, *, split: str
-) -> tuple[dict[str, Any], str]:
-    """Return the axis on which starts and ends of trainings can be read, and a sentence on lines outside of it."""
+) -> tuple[dict[str, Any], Mapping[str, float]]:
+    """Return the axis on which starts and ends of trainings can be read, and the last values of lines outside."""
     axis = _value_axis(metric, split)
     drawn = np.concatenate([np.asarray(values, dtype=np.float64) for values in seen])
     if is_better_as_logit(drawn, metric):
-        return axis | logit_axis(drawn, pad=0.05), ""
+        return axis | logit_axis(drawn, pad=0.05), {}
     if is_better_as_log(drawn, metric):
-        return axis | log_axis(drawn, pad=0.05), ""
+        return axis | log_axis(drawn, pad=0.05), {}
     framed, beyond = _framed(lines, metric, skipped=0.1)
     return axis | {"range": framed}, beyond
 
@@ -225,8 +243,8 @@ def _finite(values: Any) -> Any:
 
 def _framed(
     lines: Sequence[Mapping[str, Any]], metric: ObjectiveMetric, *, skipped: float
-) -> tuple[list[float] | None, str]:
-    """Return the range that shows the better lines, and a sentence that names those wholly outside of it.
+) -> tuple[list[float] | None, Mapping[str, float]]:
+    """Return the range that shows the better lines, and the last value of each line wholly outside of it, by name.
 
     Args:
         lines: The lines.
@@ -236,18 +254,49 @@ def _framed(
     lasting = {str(each["name"]): np.asarray(each["y"])[int(skipped * len(each["y"])) :] for each in lines}
     found = frame(list(lasting.values()), metric)
     if found is None:
-        return None, ""
+        return None, {}
     low, high = found
     # The frame reaches to the best value of all, so that a line can only leave it on the worse side.
-    hidden = {
-        name: values[np.isfinite(values)]
+    return found, {
+        name: float(values[np.isfinite(values)][-1])
         for name, values in lasting.items()
         if np.any(np.isfinite(values)) and not np.any((values >= low) & (values <= high))
     }
-    if not hidden:
-        return found, ""
-    told = [f"{name} ({metric.text(float(values[-1]))})" for name, values in list(hidden.items())[:_MOST_NOTED]]
-    if len(hidden) > _MOST_NOTED:
-        told.append(f"{len(hidden) - _MOST_NOTED} more")
-    side = "Below" if metric.direction == "maximize" else "Above"
-    return found, f"{side} the frame, with the last median: {joined(told)}."
+
+
+def _is_seen(trace: Mapping[str, Any], framed: Sequence[float] | None) -> bool:
+    """Return whether a part of a trace lies in the range of its axis; None: the range holds everything."""
+    y = np.asarray(trace["y"], dtype=np.float64)
+    low, high = (-np.inf, np.inf) if framed is None else framed
+    return bool(np.any((y >= low) & (y <= high)))
+
+
+def _keyed(
+    lines: Sequence[Mapping[str, Any]],
+    bands: Sequence[Mapping[str, Any]],
+    beyond: Mapping[str, float],
+    framed: Sequence[float] | None,
+) -> list[Mapping[str, Any]]:
+    """Return the lines, in the legend only if the line or its band is seen; notes at the edge name the others."""
+    if not beyond:
+        return list(lines)
+    seen = {str(each.get("meta", {}).get("name", each["name"])) for each in [*lines, *bands] if _is_seen(each, framed)}
+    return [{**each, "showlegend": each["name"] in seen} for each in lines]
+
+
+def _beyond_notes(
+    beyond: Mapping[str, float], axis: Mapping[str, Any], metric: ObjectiveMetric, *, x: float
+) -> dict[str, Any] | None:
+    """Return notes in the corner that rising lines leave free: each line outside of the frame with its last value."""
+    if not beyond:
+        return None
+    is_below = metric.direction == "maximize"
+    arrow = "▾" if is_below else "▴"
+    told = [f"{name} {metric.text(value)} {arrow}" for name, value in list(beyond.items())[:_MOST_NOTED]]
+    if len(beyond) > _MOST_NOTED:
+        told.append(f"{len(beyond) - _MOST_NOTED} more {arrow}")
+    low, high = axis["range"]
+    steps = _NOTE_STEP * (high - low) * np.arange(len(told))
+    places = low + steps[::-1] if is_below else high - steps
+    notes = [note(text, x=x, y=float(y), right=True, above=is_below) for text, y in zip(told, places, strict=True)]
+    return {"annotations": notes}

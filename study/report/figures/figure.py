@@ -33,7 +33,7 @@ class Figure:
         y: Plotly's y axis. Its type may also be `logit`, with coordinates and range in shares.
         height: Height in pixels. Default 420.
         extra: More entries of Plotly's layout. None (the default): none.
-        note: A sentence below the figure, on what its frame does not show. Default: none.
+        note: Sentences below the figure, on what its frame does not show and on how to read it. Default: none.
     """
 
     name: str

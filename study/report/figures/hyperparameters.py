@@ -14,7 +14,14 @@ from study.core.records import RunRecord
 from study.core.search_space import Range, text_of
 from study.report.curve_data import LearningRates
 from study.report.figures.figure import Figure, interval, names_axis
-from study.report.figures.scales import is_better_as_log, is_better_as_logit, log_axis, logit_axis, within_shares
+from study.report.figures.scales import (
+    is_better_as_log,
+    is_better_as_logit,
+    log_axis,
+    logit_axis,
+    stretch_note,
+    within_shares,
+)
 from study.report.figures.style import SEEN, Style
 from study.report.importance_shares import ImportanceShare
 from study.report.objective_metric import ObjectiveMetric
@@ -73,6 +80,7 @@ def sensitivity_figure(
         x={"title": "learning rate", "type": "log", "exponentformat": "power", "dtick": 1},
         y=axis,
         height=460,
+        note=stretch_note(axis),
     )
 
 

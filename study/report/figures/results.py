@@ -41,16 +41,16 @@ def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Map
     entries = {entry.label: entry for entry in experiment.entries}
     kind = kinds_text(experiment, [row.label for row in shown])
     traces = _keys(kind, has_interval=any(row.tuned is not None and math.isfinite(row.tuned.low) for row in shown))
-    found = {row.label: _scores(entries[row.label], metric) for row in shown}
-    untuned = [row.untuned.estimate for row in shown if row.untuned is not None]
+    found = {row.label: _scores(entries[row.label], metric) for row in rows}
+    untuned = {row.label: row.untuned.estimate for row in rows if row.untuned is not None}
     span = frame(
         [np.concatenate([without_outliers(found[row.label]), _ends(row)]) for row in shown],
         metric,
-        others=np.concatenate([*found.values(), untuned]),
+        others=np.concatenate([*found.values(), [*untuned.values()]]),
     )
     notes = []
-    for place, row in enumerate(shown):
-        y = len(shown) - 1 - place
+    for place, row in enumerate(rows):
+        y = len(rows) - 1 - place
         style = look[row.label]
         scores = found[row.label]
         notes += _outside(row, scores, metric, span, y=y)
@@ -60,16 +60,16 @@ def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Map
             for run in study.tuned
         ]
         traces.append(_seeds_trace(scores, seeds, y=y, style=style, name=row.label, digits=metric.hover_format))
-        traces += _means(row, metric, y=y, style=style, first=place == 0)
+        traces += _means(row, metric, y=y, style=style, first=row.label == next(iter(untuned), ""))
     return Figure(
         name="results",
         title=f"{metric.confirmed_on.capitalize()} results",
         description=f"Mean {metric.confirmed_spoken} of each configuration, its 95 % interval, every seed below "
-        "it; circles are the untuned means.",
+        "it; circles are the untuned means. A row without a mean says why.",
         traces=traces,
         x={**_value_axis(metric.confirmed_spoken, share=metric.is_share), "range": span},
-        y=names_axis([row.label for row in shown]),
-        height=_height(len(shown), notes),
+        y=names_axis([row.label for row in rows]),
+        height=_height(len(rows), notes),
         extra={"annotations": notes} if notes else None,
     )
 
@@ -188,8 +188,9 @@ def _scores(entry: Entry, metric: ObjectiveMetric) -> Floats:
 
 
 def _ends(row: Row) -> Floats:
-    """Return the mean and the ends of its interval."""
-    assert row.tuned is not None
+    """Return the mean and the ends of its interval, without those that are not finite."""
+    if row.tuned is None:
+        return np.empty(0)
     return np.array([end for end in (row.tuned.low, row.tuned.estimate, row.tuned.high) if math.isfinite(end)])
 
 
@@ -197,14 +198,15 @@ def _outside(
     row: Row, scores: Floats, metric: ObjectiveMetric, span: Sequence[float] | None, *, y: int
 ) -> list[dict[str, Any]]:
     """Return a note at the edge that names what of a row lies beyond it: nothing is left out silently."""
-    if span is None or row.tuned is None:
+    if span is None:
         return []
     low, high = span
-    beyond = scores[np.isfinite(scores) & ((scores < low) | (scores > high))]
-    has_mean = low <= row.tuned.estimate <= high
+    missing = _no_mean(row)  # which says enough of seeds that all diverged
+    beyond = scores[np.isfinite(scores) & ((scores < low) | (scores > high)) & (not missing)]
+    is_beyond = row.tuned is not None and not low <= row.tuned.estimate <= high
     n_finite = int(np.isfinite(scores).sum())
     told = _beyond_told(
-        "" if has_mean else f"mean {metric.text(row.tuned.estimate)}",
+        f"mean {metric.text(row.tuned.estimate)}" if row.tuned is not None and is_beyond else "",
         beyond,
         metric.text,
         is_low=metric.direction == "maximize",
@@ -212,19 +214,16 @@ def _outside(
     )
     if row.untuned is not None and math.isfinite(row.untuned.estimate) and not low <= row.untuned.estimate <= high:
         told.append(f"untuned {metric.text(row.untuned.estimate)}")
-    if not told:
+    if not told and not missing:
         return []
     # The frame holds the best value, so everything beyond is on the worse side.
     on_left = metric.direction == "maximize"
-    # A note above its row is near the row of another, so it stands in its own where nothing else does.
-    drawn = np.concatenate([scores, _ends(row)])
-    drawn = drawn[np.isfinite(drawn) & (drawn >= low) & (drawn <= high)]
-    from_edge = drawn - low if on_left else high - drawn
-    is_free = bool(np.all(from_edge > _ROOM_OF_NOTE * (high - low)))
+    is_free = _is_free(row, scores, span, on_left=on_left)
     text = ", ".join(told)
+    text = (f"◂ {text}" if on_left else f"{text} ▸") if told else ""
     return [
         note(
-            f"◂ {text}" if on_left else f"{text} ▸",
+            "; ".join(filter(None, [missing, text])),
             x=low if on_left else high,
             y=y if is_free else y + 0.2,
             right=not on_left,
@@ -233,30 +232,55 @@ def _outside(
     ]
 
 
+def _is_free(row: Row, scores: Floats, span: Sequence[float], *, on_left: bool) -> bool:
+    """Return whether a row has room for a note. One above a row is near another's, so its own is better if free."""
+    low, high = span
+    untuned = [row.untuned.estimate] if row.untuned is not None and row.tuned is None else []
+    drawn = np.concatenate([scores, _ends(row), untuned])
+    drawn = drawn[np.isfinite(drawn) & (drawn >= low) & (drawn <= high)]
+    from_edge = drawn - low if on_left else high - drawn
+    return bool(np.all(from_edge > _ROOM_OF_NOTE * (high - low)))
+
+
+def _no_mean(row: Row) -> str:
+    """Return why a row has no mean; empty if it has one."""
+    if row.tuned is not None:
+        return ""
+    if row.confirmed is not None:
+        return f"all {row.confirmed.n} seeds diverged" if row.confirmed.n > 1 else "its seed diverged"
+    if row.n_trials and row.states.get("diverged", 0) == row.n_trials:
+        return f"all {row.n_trials} trials diverged" if row.n_trials > 1 else "its trial diverged"
+    return f"no confirmation{' yet' if row.running else ''}"
+
+
 def _means(row: Row, metric: ObjectiveMetric, *, y: int, style: Style, first: bool) -> list[dict[str, Any]]:
-    assert row.tuned is not None
+    if row.tuned is None or not math.isfinite(row.tuned.estimate):
+        return _untuned(row, metric, y=y, first=first)
     tuned = row.tuned
     ends = f" ({metric.span(tuned.low, tuned.high)})" if math.isfinite(tuned.low) else ", no interval"
     apart = divergence_text(row.confirmed)
     text = f"mean{' of the others' if apart else ''} {metric.text(tuned.estimate)}{ends}, n = {tuned.n}"
     text += f"<br>{apart}" if apart else ""
     drawn = interval(tuned.estimate, tuned.low, tuned.high, y=y, style=style, name=row.label, text=text)
-    traces: list[dict[str, Any]] = [{**drawn, "legendgroup": "tuned"}]
-    if row.untuned is not None and math.isfinite(row.untuned.estimate):
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": "untuned defaults",
-                "legendgroup": "untuned",
-                "showlegend": first,
-                "x": [row.untuned.estimate],
-                "y": [y],
-                "marker": {"color": _UNTUNED, "symbol": "circle-open", "size": 10, "line": {"width": 2}},
-                "hovertemplate": f"<b>{row.label}</b> untuned<br>{metric.text(row.untuned.estimate)}<extra></extra>",
-            }
-        )
-    return traces
+    return [{**drawn, "legendgroup": "tuned"}, *_untuned(row, metric, y=y, first=first)]
+
+
+def _untuned(row: Row, metric: ObjectiveMetric, *, y: int, first: bool) -> list[dict[str, Any]]:
+    if row.untuned is None or not math.isfinite(row.untuned.estimate):
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "untuned defaults",
+            "legendgroup": "untuned",
+            "showlegend": first,
+            "x": [row.untuned.estimate],
+            "y": [y],
+            "marker": {"color": _UNTUNED, "symbol": "circle-open", "size": 10, "line": {"width": 2}},
+            "hovertemplate": f"<b>{row.label}</b> untuned<br>{metric.text(row.untuned.estimate)}<extra></extra>",
+        }
+    ]
 
 
 def _keys(kind: str, *, has_interval: bool) -> list[dict[str, Any]]:

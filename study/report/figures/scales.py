@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from study.report.objective_metric import ObjectiveMetric
+from study.report.objective_metric import SPACE, ObjectiveMetric
 
 Floats = NDArray[np.float64]
 _SPANS = 2.5  # the frame reaches so many spans of the better half below the best value
@@ -141,6 +141,17 @@ def logit_axis(values: Floats, *, pad: float = 2 * _PAD) -> dict[str, Any]:
     ends = _logit(np.array([known.min(), known.max()]), nearest)
     room = pad * float(ends[1] - ends[0])
     return {"type": "logit", "range": [float(end) for end in _share(ends + np.array([-room, room]))], "clip": nearest}
+
+
+def stretch_note(axis: Mapping[str, Any]) -> str:
+    """Return a sentence that says of a logit axis that its ends are stretched; empty for other axes.
+
+    Args:
+        axis: The axis.
+    """
+    if axis.get("type") != "logit":
+        return ""
+    return f"The vertical axis is stretched near 0 and 100{SPACE}%, so that small differences there can be seen."
 
 
 def in_logits(

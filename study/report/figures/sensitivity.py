@@ -11,6 +11,7 @@ import numpy as np
 from study.core.search_space import Range, text_of
 from study.report.figures.figure import Figure
 from study.report.figures.hyperparameters import trials_axis
+from study.report.figures.scales import stretch_note
 from study.report.figures.style import SEEN, Style
 from study.report.objective_metric import ObjectiveMetric
 from study.report.value_sensitivity import ValueSensitivity
@@ -54,6 +55,7 @@ def value_figure(
         x=_x_axis(name, axis_of),
         y=axis,
         height=360,
+        note=stretch_note(axis),
     )
 
 

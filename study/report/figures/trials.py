@@ -11,7 +11,7 @@ import numpy as np
 from study.core.number_text import short_number
 from study.report.figures.figure import MOST_MARKERS, Figure, Floats, count_axis
 from study.report.figures.hyperparameters import trials_axis
-from study.report.figures.scales import is_better_as_log, is_better_as_logit
+from study.report.figures.scales import is_better_as_log, is_better_as_logit, stretch_note
 from study.report.figures.style import Style
 from study.report.objective_metric import ObjectiveMetric
 from study.report.trial_rows import TrialRow
@@ -60,6 +60,7 @@ def trials_figure(rows: Sequence[TrialRow], metric: ObjectiveMetric, look: Mappi
         x=count_axis("trial", most=max(row.number for row in rows)),
         y=axis,
         height=440,
+        note=stretch_note(axis),
     )
 
 

@@ -11,6 +11,7 @@ from study.report.choice_order import order_rule
 from study.report.comparison import Comparison
 from study.report.curve_data import shares_time
 from study.report.early_stops import kept_epoch
+from study.report.figures.curves import has_band
 from study.report.html import tables
 from study.report.html.figure_table import MOST_ROWS, FigureTable, figure_table
 from study.report.html.pair_tables import differences_table, pairs_table
@@ -54,6 +55,7 @@ class ExperimentSections:
         numbers: The numbers of each figure, by its name, without those of single trials, which are in `trials`.
         values: Names of the searched values that have a figure, by the figure's name.
         parallel: Labels of the entries that have parallel coordinates, by the figure's name.
+        has_band: Whether a tuning curve has a band.
         envelope: `upper` or `lower`: the side on which good trials lie.
         time_notes: Sentences on the seconds of the time to the target.
         curve_notes: Sentences on the training curves: seconds, the training split, diverged confirmations.
@@ -75,6 +77,7 @@ class ExperimentSections:
     numbers: Mapping[str, FigureTable]
     values: Mapping[str, str]
     parallel: Mapping[str, str]
+    has_band: bool
     envelope: str
     time_notes: Sequence[str]
     curve_notes: Sequence[str]
@@ -113,6 +116,7 @@ def sections(
         numbers=_numbers(comparison, most_rows=MOST_ROWS // n_experiments),
         values={figure: name for name in comparison.values if (figure := f"sensitivity-{name}") in comparison.figures},
         parallel=_parallel(comparison),
+        has_band="tuning" in comparison.figures and has_band(comparison.figures["tuning"]),
         envelope=envelope(experiment.metric),
         time_notes=_time_notes(comparison),
         curve_notes=_curve_notes(comparison),

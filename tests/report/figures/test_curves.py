@@ -82,10 +82,13 @@ def test_a_tuning_curve_outside_of_the_frame_is_named(make_study, make_experimen
     found = compare(make_experiment(*studies))
     figure = found.figures["tuning"]
     assert figure.y["range"][0] > 0.9
-    few = "These searches have too few trials for a band; the dotted line is the worse limit."
-    assert figure.note == f"{few} Below the frame, with the last median: sgd (30.00\u00a0%)."
+    (told,) = figure.extra["annotations"]
+    assert (told["text"], told["y"]) == ("sgd 30.00\u00a0% ▾", figure.y["range"][0])
+    named = {trace["name"] for trace in figure.traces if trace.get("showlegend", True)}
+    assert named == {"adam", "nadam"}  # the legend has no name of a line that is not seen
+    assert figure.note == "These searches have too few trials for a band; the dotted line is the worse limit."
     assert f'<p class="notes">{figure.note}</p>' in render([found], origin=ORIGIN)
-    assert "Below the frame" in to_svg(figure)
+    assert "sgd 30.00" in to_svg(figure)
     assert to_plotly(figure).layout.title.subtitle.text == figure.note
 
 
@@ -116,7 +119,32 @@ def test_curves_of_few_trials_are_said_to_have_no_band(make_study, make_experime
         for n in (64, 8)
     ]
     assert "band" not in notes[0]
-    assert notes[1] == "These searches have too few trials for a band; the dotted line is the worse limit."
+    assert notes[1] == "These searches have too few trials for a band."  # and the limit is below the frame
+
+
+def test_a_page_explains_a_band_only_where_one_is_drawn(make_study, make_experiment):
+    scores = np.random.default_rng(0).uniform(0.5, 0.9, 64)
+    many, few = (
+        render([compare(make_experiment(make_study("adam", [0.9] * 3, trials=tuple(scores[:n]))))], origin=ORIGIN)
+        for n in (64, 8)
+    )
+    assert "lies in the shaded band" in many
+    assert "The bands are no test of a difference" in many
+    assert "with a 95 % band" in many
+    assert "shaded" not in few
+    assert "with a 95 % band" not in few
+
+
+def test_of_many_lines_below_the_frame_four_are_named_each_at_its_own_height(make_study, make_experiment):
+    near = {f"near{n}": 0.95 - 0.001 * n for n in range(8)}
+    far = {f"far{n}": 0.3 - 0.01 * n for n in range(6)}
+    studies = [
+        make_study(name, [top] * 3, trials=tuple(top - 0.001 * n for n in range(8)))
+        for name, top in {**near, **far}.items()
+    ]
+    notes = compare(make_experiment(*studies)).figures["tuning"].extra["annotations"]
+    assert len({note["y"] for note in notes}) == len(notes) == 5
+    assert notes[-1]["text"] == "2 more ▾"
 
 
 def test_a_band_is_filled_only_where_the_trials_limit_both_sides(make_study, make_experiment):

@@ -127,3 +127,29 @@ def test_the_legend_says_what_each_mark_means(make_study, make_experiment):
 
     assert legend([0.9, 0.91, 0.92], untuned=[0.8]) == ["tuned mean, 95 % interval", "each seed", "untuned defaults"]
     assert legend([0.9, 0.91]) == ["tuned mean", "each seed"]
+
+
+def test_every_entry_has_a_row_and_one_without_a_mean_says_why(make_study, make_experiment):
+    def all_diverged(study):
+        return replace(study, confirmations=tuple(replace(run, state="diverged") for run in study.confirmations))
+
+    lost = make_study("sgd", [], untuned=[0.5] * 3)
+    lost = replace(lost, trials=tuple(replace(run, state="diverged") for run in lost.trials))
+    begun = replace(make_study("lion", []), status="FAILED")
+    studies = [make_study("adam", [0.95, 0.951, 0.949]), all_diverged(make_study("nadam", [0.9] * 5)), lost, begun]
+    figure = compare(make_experiment(*studies)).figures["results"]
+    names = figure.y["ticktext"]
+    assert set(names) == {"adam", "nadam", "sgd", "lion"}
+    told = {names[::-1][round(note["y"])]: note["text"] for note in figure.extra["annotations"]}
+    assert told == {
+        "nadam": "all 5 seeds diverged",
+        "sgd": "all 6 trials diverged; ◂ untuned 50.00\u00a0%",
+        "lion": "no confirmation yet",
+    }
+    assert {note["yanchor"] for note in figure.extra["annotations"]} == {"middle"}
+
+
+def test_the_legend_names_untuned_defaults_also_if_the_first_row_has_none(make_study, make_experiment):
+    studies = [make_study("adam", [0.95, 0.951, 0.949]), make_study("sgd", [0.94, 0.941, 0.939], untuned=[0.93])]
+    figure = compare(make_experiment(*studies)).figures["results"]
+    assert [trace["name"] for trace in figure.traces if trace.get("showlegend", True)][2:] == ["untuned defaults"]

@@ -105,6 +105,19 @@ def test_a_logit_axis_is_drawn_by_both_renderers_from_shares(make_study, make_ex
     assert "<!-- 90% -->" in to_svg(figure)
 
 
+def test_only_figures_with_a_logit_axis_say_that_it_is_stretched(make_study, make_experiment):
+    wide = (0.1, 0.5, 0.8, 0.95, 0.97, 0.99)
+    said = {}
+    for name, trials in (("wide", wide), ("narrow", tuple(0.9 + 0.1 * each for each in wide))):
+        history = {"val_accuracy": (np.arange(1, 7), np.array(trials))}
+        study = make_study("adam", [0.9] * 3, trials=trials)
+        experiment = replace(make_experiment(study), histories={run.run_id: history for run in study.confirmations})
+        said[name] = {key: "stretched" in figure.note for key, figure in compare(experiment).figures.items()}
+    expected = {"sensitivity", "sensitivity-beta_1", "trials", "validation-steps", "validation-seconds"}
+    assert {key for key, is_said in said["wide"].items() if is_said} == expected
+    assert not any(said["narrow"].values())
+
+
 def test_costs_of_several_orders_of_magnitude_are_drawn_by_their_logarithm(metric):
     cost = replace(metric, is_share=False, direction="minimize")
     values = np.array([0.001, 0.01, 5.0, np.inf])

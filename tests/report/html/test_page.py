@@ -295,7 +295,7 @@ def test_missing_differences_have_the_right_reason(make_study, make_experiment, 
 
 
 def test_overlapping_bands_are_not_called_a_test(page):
-    assert "The bands are no test of a difference" in page
+    assert "The lines are no test of a difference" in page
     assert "Where bands overlap" not in page
 
 
