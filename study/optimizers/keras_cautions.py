@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-_PAGE = "See docs/update_rules.md for the size of the difference."
+_PAGE = "The page “Update rules” of the documentation has the size of the difference."
 # Sums of FTRL that begin below this leave the initial weights of a network as they are.
 _SMALL_SUM = 1e-6
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from study.report.marked_text import marked_command
 from study.report.pairing import Outcome
 from study.report.studies import ComparedExperiment, Entry
 
@@ -64,7 +65,8 @@ def scope_sentence(experiment: ComparedExperiment, outcome: Outcome) -> str:
     vary = "initial weights and batch orders" if len(orders) > 1 else "initial weights"
     fixed = "the split of the data is" if len(orders) > 1 else "the split of the data and the batch order are"
     luck = f": {'it depends on' if tuned == len(outcome.labels) else 'those tuned depend on'} the luck of the search"
-    more = " To compare the optimizers, use three study seeds or more (study run -m study_seed=0,1,2)."
+    command = marked_command("study run -m study_seed=0,1,2")
+    more = f" To compare the optimizers, use three study seeds or more ({command})."
     return (
         f"This result is about these {kinds_text(experiment, outcome.labels)}configurations, not about the "
         f"optimizers{luck if tuned else ''}. The seeds vary {vary}; {fixed} the same in all.{more if tuned else ''}"

@@ -10,13 +10,14 @@ import numpy as np
 from study.report.confirmed import diverged
 from study.report.curve_data import BestOfTrials
 from study.report.decision_text import duration_text
+from study.report.marked_text import marked_command
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import ComparedStudy, Entry
 from study.report.summary_rows import seconds_of
 from study.statistics.luck import Luck, NextStep, next_best, where_the_luck_is
 
 _STEPS = {
-    "study seed": "another study seed (study run -m study_seed=...)",
+    "study seed": f"another study seed ({marked_command('study run -m study_seed=...')})",
     "confirmation": "more confirmations (budget.n_confirmations)",
     "trials": "more trials (budget.n_trials)",
 }

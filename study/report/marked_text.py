@@ -1,4 +1,4 @@
-"""Sentences with marked names: plain text drops the marks, the page shows the names in bold."""
+"""Sentences with marked names and commands, which plain text drops; the page shows names bold, commands as code."""
 
 from __future__ import annotations
 
@@ -7,13 +7,24 @@ from collections.abc import Sequence
 
 from study.report.objective_metric import SPACE
 
-# Control characters around a name. No name contains them.
-_OPEN, _CLOSE = "\x02", "\x03"
+# Control characters around a name, and the one by which a command begins inside of them. No name contains them.
+_OPEN, _CLOSE, _COMMAND = "\x02", "\x03", "\x04"
+
+
+class Command(str):
+    """A piece of a sentence that is a command."""
+
+    __slots__ = ()
 
 
 def marked_name(label: str) -> str:
     """Return a name with its marks."""
     return f"{_OPEN}{label}{_CLOSE}"
+
+
+def marked_command(command: str) -> str:
+    """Return a command with its marks."""
+    return f"{_OPEN}{_COMMAND}{command}{_CLOSE}"
 
 
 def listed(labels: Sequence[str]) -> str:
@@ -30,9 +41,10 @@ def joined(parts: Sequence[str]) -> str:
 
 def plain(text: str) -> str:
     """Return a sentence without marks, and with plain spaces."""
-    return text.replace(_OPEN, "").replace(_CLOSE, "").replace(SPACE, " ")
+    return text.replace(_OPEN, "").replace(_CLOSE, "").replace(_COMMAND, "").replace(SPACE, " ")
 
 
 def pieces(text: str) -> tuple[str, ...]:
-    """Return a sentence cut at the names: text, name, text and so on, so that every second piece is a name."""
-    return tuple(re.split(f"[{_OPEN}{_CLOSE}]", text))
+    """Return a sentence cut at its marks: text, name, text and so on; every second piece is a name or a Command."""
+    found = re.split(f"[{_OPEN}{_CLOSE}]", text)
+    return tuple(Command(piece[1:]) if piece.startswith(_COMMAND) else piece for piece in found)

@@ -22,7 +22,7 @@ from study.report.decision_text import (
     price_sentence,
     ruled_out_sentence,
 )
-from study.report.marked_text import joined, listed, marked_name, pieces, plain
+from study.report.marked_text import joined, listed, marked_command, marked_name, pieces, plain
 from study.report.not_ended import said_so_far, so_far_text
 from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.pair_prices import PairPrice
@@ -253,7 +253,7 @@ def _cost(
     cost = price_sentence(experiment.metric, outcome, priced, of_all=of_all, going_on=going_on)
     if not cost or outcome.due:
         return cost
-    return f"{cost} The command to type: see {typed_command('plan', experiment.name)}."
+    return f"{cost} The command to type: see {marked_command(typed_command('plan', experiment.name))}."
 
 
 def _leads(

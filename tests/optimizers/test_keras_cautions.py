@@ -49,7 +49,7 @@ def test_each_caution_was_met_and_says_the_argument_and_the_page():
         argument = caution.text.split(":")[0].split("=")[0].removeprefix("optimizer.")
         known = inspect.signature(getattr(keras.optimizers, caution.target.split(".")[-1])).parameters
         assert argument in known or argument == "trainer.backend"
-        assert "docs/update_rules.md" in caution.text
+        assert "The page “Update rules” of the documentation" in caution.text
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from study.report.comparison import compare
+from study.report.marked_text import Command, marked_command, marked_name, pieces, plain
 from study.report.objective_metric import metric_of
 
 
@@ -107,11 +108,11 @@ def test_three_study_seeds_make_the_study_the_unit_and_the_optimizer_the_subject
     assert spread.estimate == pytest.approx(found.rows[0].tuned.estimate)
 
 
-def test_every_second_piece_of_a_sentence_is_a_name(planted):
+def test_every_second_piece_of_a_sentence_is_a_name_or_a_command(planted):
     found = compare(planted).answer
-    for pieces, sentence in zip(found.pieces, found.sentences, strict=True):
-        assert "".join(pieces).replace("\u00a0", " ") == sentence
-        assert set(pieces[1::2]) <= {"adam", "momentum", "sgd"}
+    for parts, sentence in zip(found.pieces, found.sentences, strict=True):
+        assert "".join(parts).replace("\u00a0", " ") == sentence
+        assert {part for part in parts[1::2] if not isinstance(part, Command)} <= {"adam", "momentum", "sgd"}
         assert not any(name in text for name in ("adam", "momentum", "sgd") for text in pieces[::2])
     assert found.pieces[0][1] == "adam"
 
@@ -287,3 +288,11 @@ def test_of_many_leads_the_smallest_of_a_winner_is_said_or_the_span_of_those_tha
         f"; the leads of adam in mean test accuracy over them are {span}, and every interval contains zero." in first
     )
     assert first.endswith(" The 95 % intervals hold for all pairs together, if scores are roughly normal.")
+
+
+def test_a_command_is_a_piece_of_its_own_and_plain_text_has_it_without_marks():
+    text = f"Type {marked_command('study plan digits-mlp')}, {marked_name('adam')}."
+    found = pieces(text)
+    assert found == ("Type ", "study plan digits-mlp", ", ", "adam", ".")
+    assert [isinstance(piece, Command) for piece in found] == [False, True, False, False, False]
+    assert plain(text) == "Type study plan digits-mlp, adam."

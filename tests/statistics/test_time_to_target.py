@@ -24,9 +24,10 @@ def test_first_time_by_hand():
 
 def test_median_counts_never_as_infinitely_late():
     assert median_time([100, math.inf, 200]) == 200
-    assert median_time([100, math.inf]) == math.inf
+    assert median_time([100, math.inf]) == 100
     assert median_time([math.inf] * 4) == math.inf
-    assert median_time([100, 200, math.inf, 400]) == 300
+    assert median_time([100, 200, math.inf, 400]) == 200
+    assert median_time([100, math.inf, math.inf, 400, math.inf]) == math.inf
 
 
 def test_bad_input_to_times_is_named():

@@ -56,6 +56,8 @@ def tuning_figure(
         hover = f"best of %{{x:.0f}} trials<br>{metric.spoken} %{{y:{metric.hover_format}}}"
         lines.append(line(n, _finite(curve.median.value), name=label, style=look[label], hover=hover))
     most = max(curve.median.n.size for curve in curves.values())
+    if len(without) == len(curves):
+        bands = [each | {"name": "other limits"} if each["name"] == "other bands" else each for each in bands]
     axis, beyond = _tuning_axis(lines, metric)
     framed = None if axis.get("type") == "log" else axis.get("range")
     limits = [each for each in bands if each["meta"]["name"] in without and _is_seen(each, framed)]

@@ -114,7 +114,8 @@ def _divergence_note(comparison: Comparison) -> list[str]:
     return [
         f"Pairs of {names}, here and among all pairs: a diverged run counts as {metric.text(metric.worst)}, and the "
         "spread of the differences is at least the one that such a rate of divergence gives by chance. So p and "
-        "interval can be wider than those of a plain t test (docs/statistics.md, Pairs with diverged runs)."
+        "interval can be wider than those of a plain t test; the page “The statistics” of the documentation has this "
+        "under “Pairs with diverged runs”."
     ]
 
 
@@ -195,7 +196,7 @@ def _notes(comparison: Comparison, *, has_price: bool) -> list[str]:
     told = [
         f"Answers and intervals hold for all {looks} together: in at least {100 * (1 - outcome.error):.4g} % of "
         "comparisons of roughly normal scores, none of them is wrong. Of other scores it is less often: "
-        "docs/error_rates.md has the rates, measured by simulations."
+        "the page “Error rates of the verdict” of the documentation has the rates, measured by simulations."
     ]
     if any(pair.equality == "claimed" for pair in (outcome.decisions.pairs if outcome.decisions else ())):
         told.append(

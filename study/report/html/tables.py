@@ -27,7 +27,9 @@ CellLine = tuple[Literal["code", "note"], str]
 Column = tuple[str, Literal["text", "number", "strong", "code", "lines"], Sequence[str | int | Sequence[CellLine]]]
 
 # Columns of the summary that only some experiments have.
-_RARE = frozenset({"over studies", "diverged confirmations"})
+_RARE = frozenset({"over studies", "diverged confirmations", "epochs"})
+_MEMORY_NOTE = "Optimizer memory: what the optimizer keeps beside the weights, such as momentum."
+_EPOCHS_NOTE = "Epochs: the median over the confirmations, with the fewest and the most; a training may stop early."
 _MOST_CONFIGURATIONS = 5  # of several studies, in one cell
 
 
@@ -65,7 +67,7 @@ class ReportTable:
         columns: The other columns.
         name: Its name for readers who cannot see it; default: the caption.
         notes: Sentences below it, such as the meaning of its columns; default: none.
-        on_screen: Titles of columns that are left out on paper, which is narrow; default: none.
+        on_screen: Titles of columns, and notes, that are left out on paper, which is narrow; default: none.
     """
 
     caption: str
@@ -123,12 +125,12 @@ def summary_table(comparison: Comparison, *, link: str, is_live: bool = False) -
             ("diverged trials", "number", [row.states.get("diverged", 0) for row in rows]),
             *([pruned] if any(row.states.get("pruned") for row in rows) else []),
             epochs,
-            *([seconds] if is_live or is_measured([row.seconds_per_trial for row in rows]) else []),
+            *([seconds] if is_measured([row.seconds_per_trial for row in rows]) else []),
             ("optimizer memory", "number", [_bytes(row.state_bytes) for row in rows]),
             optional=_RARE if is_live else None,
         ),
         notes=_summary_notes(comparison),
-        on_screen=frozenset({"trials", "diverged trials", "pruned", "epochs", "optimizer memory"}),
+        on_screen=frozenset({"trials", "pruned", "epochs", "optimizer memory", _MEMORY_NOTE, _EPOCHS_NOTE}),
     )
 
 
@@ -207,11 +209,9 @@ def _summary_notes(comparison: Comparison) -> list[str]:
             1, "Gain: the tuned mean against the untuned one, positive where tuning helped; it has no interval."
         )
     if any(row.state_bytes is not None for row in comparison.rows):
-        told.append("Optimizer memory: what the optimizer keeps beside the weights, such as momentum.")
+        told.append(_MEMORY_NOTE)
     if any(row.epochs for row in comparison.rows):
-        told.append(
-            "Epochs: the median over the confirmations, with the fewest and the most; a training may stop early."
-        )
+        told.append(_EPOCHS_NOTE)
     if any(len(entry.studies) > 1 for entry in entries):
         told.insert(0, "Results of several study seeds are averaged; n counts the confirmation seeds of one study.")
     if any(row.over_studies for row in comparison.rows):
@@ -250,7 +250,8 @@ def target_table(comparison: Comparison) -> ReportTable | None:
     found = comparison.targets
     seconds: Column = ("median seconds", "number", seconds_texts([each.median_seconds for each in found.values()]))
     return ReportTable(
-        caption="A seed that never meets the target counts as infinitely late; never: half of the seeds or more.",
+        caption="A seed that never meets the target counts as infinitely late; never: more than half of the seeds. "
+        "Of an even number, the median is the earlier one of the two in the middle.",
         subject="optimizer",
         headings=[entry_heading(label, comparison.look[label]) for label in found],
         columns=[

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from study.core.readable_output import shown
 from study.report.html.figure_data import packed
+from study.report.marked_text import Command, pieces
 
 
 def fill_template(template: str, /, **data: Any) -> str:
@@ -44,7 +45,8 @@ def environment() -> Environment:
     """Return the environment of all templates.
 
     In a template, `source("report/html/page.css")` is the text of a file, `packed(text)` a text that a script unpacks,
-    and `tojson` makes JSON for a script.
+    `text | pieces` cuts a sentence at its marks into pieces, of which some are `command`, and
+    `tojson` makes JSON for a script.
     """
     made = Environment(
         loader=PackageLoader("study", ""),
@@ -56,6 +58,8 @@ def environment() -> Environment:
     )
     made.globals["source"] = _source
     made.globals["packed"] = packed
+    made.filters["pieces"] = pieces
+    made.tests["command"] = lambda piece: isinstance(piece, Command)
     made.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     return made
 

@@ -11,6 +11,7 @@ from study.report.comparison import Comparison
 from study.report.figures.hyperparameters import label_of
 from study.report.html.figure_table import text_columns
 from study.report.html.tables import is_measured, seconds_texts
+from study.report.marked_text import marked_command
 from study.report.objective_metric import ObjectiveMetric
 from study.report.trial_rows import TrialRow, trial_rows
 
@@ -137,8 +138,10 @@ def _note(comparison: Comparison, *, n_shown: int, n: int) -> str:
     told = all_of_them if n_shown == n else f"The best {n_shown} of {n} trials, as many of each study as fit"
     told += ". A heading sorts by its column; the number of a trial leads to its run in MLflow."
     if n_shown < n:
-        command = typed_command("list", experiment.name).replace("list", "list --json", 1)
-        told += f" All are in the figure above, in MLflow (study ui), and in what {command} prints."
+        command = marked_command(typed_command("list", experiment.name).replace("list", "list --json", 1))
+        told += (
+            f" All are in the figure above, in MLflow ({marked_command('study ui')}), and in what {command} prints."
+        )
     beyond = experiment.n_trials is not None and any(
         study.ranges and study.n_spent > experiment.n_trials for study in experiment.studies
     )

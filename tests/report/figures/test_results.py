@@ -135,7 +135,7 @@ def test_every_entry_has_a_row_and_one_without_a_mean_says_why(make_study, make_
 
     lost = make_study("sgd", [], untuned=[0.5] * 3)
     lost = replace(lost, trials=tuple(replace(run, state="diverged") for run in lost.trials))
-    begun = replace(make_study("lion", []), status="FAILED")
+    begun = make_study("lion", [], status="FAILED", n_trials=20)
     studies = [make_study("adam", [0.95, 0.951, 0.949]), all_diverged(make_study("nadam", [0.9] * 5)), lost, begun]
     figure = compare(make_experiment(*studies)).figures["results"]
     names = figure.y["ticktext"]

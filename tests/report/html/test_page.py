@@ -338,3 +338,24 @@ def test_the_title_is_provisional_while_studies_are_still_to_come(make_study, ma
     live = live_state(made, n_to_come=n_to_come)
     page = render([compare(make_experiment(*made))], origin=ORIGIN, live=live)
     assert f"which optimizer is {title}</title>" in page
+
+
+def test_commands_in_sentences_are_code_that_is_not_broken(page):
+    assert '(<code class="whole">study run -m study_seed=0,1,2</code>)' in page
+    assert "(study run" not in page
+
+
+def test_marks_of_names_have_a_size_without_a_style_sheet(page):
+    swatches = re.findall(r'<svg class="swatch"[^>]*>', page)
+    assert swatches
+    assert all('width="11" height="11"' in swatch for swatch in swatches)
+
+
+def test_on_paper_divergence_stays_and_what_is_hidden_has_no_note(make_study, make_experiment):
+    study = make_study("adam", [0.8, 0.81, 0.82])
+    trials = tuple(replace(run, metrics={**run.metrics, "optimizer_state_bytes": 1e3}) for run in study.trials)
+    page = render([compare(make_experiment(replace(study, trials=trials)))], origin=ORIGIN)
+    classes = {title: name for name, title in re.findall(r'<th scope="col" class="([^"]*)">([^<]*)</th>', page)}
+    assert "aside" not in classes["diverged trials"]
+    assert "aside" in classes["optimizer memory"]
+    assert '<span class="aside">Optimizer memory: ' in page

@@ -42,7 +42,7 @@ def test_open_pairs_that_matter_come_first_with_their_price(found):
 def test_the_guarantee_is_for_roughly_normal_scores_and_names_the_measured_rates_of_others(found):
     (told,) = (note for note in pairs_table(found).notes if note.startswith("Answers and intervals hold for all "))
     assert "95 % of comparisons of roughly normal scores" in told
-    assert "docs/error_rates.md" in told
+    assert "the page “Error rates of the verdict” of the documentation" in told
 
 
 def test_a_pair_with_a_loser_is_not_decided_and_shows_no_interval_that_says_otherwise(found):

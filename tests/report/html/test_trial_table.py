@@ -4,6 +4,7 @@ import pytest
 
 from study.report.comparison import compare
 from study.report.html.trial_table import trial_table
+from study.report.marked_text import plain
 
 LINK = "http://mlflow/{}"
 
@@ -81,7 +82,7 @@ def test_of_too_many_each_study_shows_its_best_and_the_caption_says_where_the_ot
     assert shown["sgd"] == [2, 1, 0]
     assert shown["adam"] == shown["lion"] == [*range(59, 45, -1)]
     assert "The best 31 of 123 trials, as many of each study as fit." in table.note
-    assert "what study list --json tiny-mlp prints" in table.note
+    assert "what study list --json tiny-mlp prints" in plain(table.note)
     assert "from number 3 on are beyond the budget that all studies have in common" in table.note
 
 
