@@ -113,7 +113,7 @@ def test_every_second_piece_of_a_sentence_is_a_name_or_a_command(planted):
     for parts, sentence in zip(found.pieces, found.sentences, strict=True):
         assert "".join(parts).replace("\u00a0", " ") == sentence
         assert {part for part in parts[1::2] if not isinstance(part, Command)} <= {"adam", "momentum", "sgd"}
-        assert not any(name in text for name in ("adam", "momentum", "sgd") for text in pieces[::2])
+        assert not any(name in text for name in ("adam", "momentum", "sgd") for text in parts[::2])
     assert found.pieces[0][1] == "adam"
 
 

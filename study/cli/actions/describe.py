@@ -76,7 +76,8 @@ def describe(
         cautions=[(each.topic, _in_short(without_marks(each.text))) for each in cautions if each.serious],
         table=[_head(experiment), *(_cells(row, experiment) for row in rows)],
         below=[
-            f"Best first, by {experiment.metric.name} over the confirmations of each configuration. "
+            f"Best first, by {experiment.metric.name} over the confirmations of each configuration. After ± stands "
+            "half of the 95 % interval of the mean, not a standard deviation. "
             f"{_code(typed_command('compare', experiment.name))} writes the page with figures, tests and cautions."
         ],
         colors={run_id: colors[row.label] for row in rows for run_id in row.run_ids},
