@@ -3,6 +3,7 @@
 import pytest
 
 from study.report.comparison import compare
+from study.report.html.live_state import LiveState
 from study.report.html.page import render
 from tests.chromium import chromium
 from tests.report.html.test_browser import ORIGIN
@@ -46,6 +47,35 @@ def page(make_study, make_experiment, tmp_path):
 def test_the_summary_is_whole_on_a_screen_of_1200_pixels(browser, page):
     browser.open(page, width=1200, dark=False)
     assert browser.ask("[...document.querySelectorAll('#summary .scroll')].every(b => b.scrollWidth <= b.clientWidth)")
+
+
+@pytest.mark.parametrize("width", [1200, 375])
+def test_the_state_of_a_live_page_stays_at_the_top_and_covers_nothing(
+    browser, make_study, make_experiment, tmp_path, width
+):
+    path = tmp_path / "live.html"
+    state = LiveState(kind="running", text="The study runs: 3 of 20 trials.")
+    comparison = compare(make_experiment(make_study("adam", [0.9] * 3), make_study("sgd", [0.8] * 3)))
+    path.write_text(render([comparison], origin=ORIGIN, live=state), encoding="utf-8")
+    browser.open(path, width=width, dark=False)
+    place = "document.querySelector('{}').getBoundingClientRect().{}"
+    assert browser.ask(place.format(".live", "bottom")) < browser.ask(place.format(".eyebrow", "top"))
+    browser.ask("document.documentElement.style.scrollBehavior = 'auto'")
+    browser.ask("document.querySelector('#summary').scrollIntoView()")
+    assert browser.ask("scrollY") > 0
+    assert browser.ask(place.format(".live", "top")) == 0
+    assert browser.ask(place.format(".live", "bottom")) <= browser.ask(place.format("#summary", "top"))
+
+
+def test_a_wide_screen_has_the_contents_beside_the_answer_and_a_single_figure_in_a_whole_row(browser, page):
+    browser.open(page, width=1200, dark=False)
+    box = "document.querySelector('{}').getBoundingClientRect().{}"
+    assert browser.ask(box.format("nav", "left")) >= browser.ask(box.format("body > header", "right"))
+    assert browser.ask(box.format("nav", "bottom")) <= browser.ask(box.format("main", "top"))
+    figures = "document.querySelectorAll('#time-to-target .pair figure')"
+    assert browser.ask(f"{figures}.length") in (1, 2)
+    browser.ask(f"[...{figures}].slice(1).forEach(each => each.remove())")
+    assert browser.ask(f"{figures}[0].offsetWidth") == browser.ask("document.querySelector('main').offsetWidth")
 
 
 def test_on_a_phone_tables_scroll_in_their_box_and_no_legend_covers_data(browser, page):
