@@ -12,16 +12,29 @@ from study.report.pairing import Outcome
 from study.report.price_of_all import PriceOfAll
 from study.report.studies import ComparedExperiment
 from study.statistics.divergence import divergence_limit
+from study.statistics.intervals import MIN_SEEDS
 from study.statistics.looks import ERROR, continued, error_spent
 from study.statistics.price import COVERAGE
 from study.statistics.sequential import PairDecision
 
+NOT_TESTED = "not tested: neither leads"
 _ALL_NAMED = 4  # up to so many entries that are ruled out get a reason of their own
 
 
 def level_text(outcome: Outcome) -> str:
     """Return the confidence level, such as `95 %`."""
     return f"{100 * (1 - outcome.error):.4g}{SPACE}%"
+
+
+def p_text(pair: PairDecision) -> str:
+    """Return the adjusted p of a pair, or that its difference was not tested; empty with too few seeds for a test.
+
+    Args:
+        pair: The decision on the pair.
+    """
+    if math.isnan(pair.p):
+        return NOT_TESTED if pair.n_units >= MIN_SEEDS else ""
+    return "< 0.001" if pair.p < 0.001 else f"{pair.p:.3f}"
 
 
 def alive_pairs(outcome: Outcome) -> list[PairDecision]:

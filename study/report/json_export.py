@@ -32,7 +32,8 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
             due: by study, the confirmations that it should have for the next look;
             pairs: a list, one for each pair: first, second, claim (the label of the better one, `equal` or `open`),
                 within_margin, mean, low, high (first against second, positive in favor of the first; the interval
-                holds for all pairs and looks together), p (corrected likewise), n_seeds, n_units, equality, price;
+                holds for all pairs and looks together), p (of no difference, corrected likewise; null: not tested,
+                since neither was the one that leads at any look), n_seeds, n_units, equality, price;
             price: null where nothing is open; else until all pairs are decided that have matters: n_pairs, low,
                 typical, high (seeds in all; null: more than horizon), horizon, chance_beyond, n_seen, seconds (until
                 typical, or the horizon), together (false: of the dearest pair by itself). The price of a pair:
@@ -45,7 +46,7 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
             comparison: unit, units, labels, scores (by label, one for each unit of the last look; null for an entry
                 without its seeds), left_out;
             differences: the candidate against each other: other, mean, low_holm, high_holm (positive where the
-                candidate is better), p_holm, p_superior, told_apart;
+                candidate is better), p_holm (null: not tested), p_superior, told_apart;
             untuned_leads: the entries whose untuned defaults have a better mean than their tuned configuration:
                 label, mean (untuned), lead (above 0: better), shared (over the seeds that
                 both have: mean, low, high, p, standard_error, level, n; null without them), has_diverged;

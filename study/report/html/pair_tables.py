@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from study.report.comparison import Comparison
-from study.report.decision_text import duration_text, level_text
+from study.report.decision_text import NOT_TESTED, duration_text, level_text, p_text
 from study.report.html.tables import Column, ReportTable, RowHeading, entry_heading
 from study.report.marked_text import joined
 from study.report.pair_prices import PairPrice
@@ -36,7 +36,7 @@ def pairs_table(comparison: Comparison) -> ReportTable | None:
         ("answer", "text", [_claim(comparison, pair) for pair in pairs]),
         ("difference", "strong", [metric.change(mean) for _, _, mean, _, _ in turned]),
         (f"{level_text(outcome)} interval", "number", _unless(silent, spans)),
-        ("adjusted p", "number", _unless(silent, [_p(pair.p) for pair in pairs])),
+        ("adjusted p", "number", _unless(silent, [p_text(pair) for pair in pairs])),
         (outcome.units_text, "number", [pair.n_units for pair in pairs]),
     ]
     costs = _costs(comparison, pairs)
@@ -61,7 +61,8 @@ def differences_table(comparison: Comparison) -> ReportTable | None:
         return None
     found = sorted(verdict.differences, key=lambda each: comparison.places[outcome.labels[each.other]])
     labels = [outcome.labels[each.other] for each in found]
-    silent = [outcome.silence(outcome.pair_of(verdict.candidate, each.other)) for each in found]
+    pairs = [outcome.pair_of(verdict.candidate, each.other) for each in found]
+    silent = [outcome.silence(pair) for pair in pairs]
     significant = [
         why or ("no" if each.other in verdict.tied else "worse" if each.other in verdict.better else "better")
         for each, why in zip(found, silent, strict=True)
@@ -75,7 +76,7 @@ def differences_table(comparison: Comparison) -> ReportTable | None:
         columns=[
             ("mean difference", "strong", [metric.change(each.mean) for each in found]),
             (f"{level_text(outcome)} interval", "number", _unless(silent, spans)),
-            ("adjusted p", "number", _unless(silent, [_p(each.p_holm) for each in found])),
+            ("adjusted p", "number", _unless(silent, [p_text(pair) for pair in pairs])),
             (f"{outcome.units_text} won", "number", [_won(comparison, each.other) for each in found]),
             ("significant difference", "text", significant),
         ],
@@ -191,33 +192,36 @@ def _time(cost: PairPrice | None) -> str:
 
 def _notes(comparison: Comparison, *, has_price: bool) -> list[str]:
     outcome = comparison.outcome
+    pairs = outcome.decisions.pairs if outcome.decisions else ()
     looks = "pairs and looks" if len(outcome.looks) > 1 else "pairs"
     told = [
         f"Answers and intervals hold for all {looks} together: in at least {100 * (1 - outcome.error):.4g} % of "
         "comparisons of roughly normal scores, none of them is wrong. Of other scores it is less often: "
         "docs/error_rates.md has the rates, measured by simulations."
     ]
-    if any(pair.equality == "claimed" for pair in (outcome.decisions.pairs if outcome.decisions else ())):
+    if any(pair.equality == "claimed" for pair in pairs):
         told.append(
             "Equal: two one-sided tests show that the difference is smaller than the margin, in either direction."
         )
-    if any(_excludes_zero(pair) for pair in (outcome.decisions.pairs if outcome.decisions else ())):
+    if any(_excludes_zero(pair) for pair in pairs):
         told.append(
-            "Claims are about one optimizer at a time, at each look the one that leads: another pair can stay open "
-            "although its interval excludes 0."
+            "A pair can stay open although its interval excludes 0: it is not tested for a difference as long as "
+            "neither of the two leads."
+        )
+    if any(p_text(pair) == NOT_TESTED for pair in pairs):
+        told.append(
+            "Adjusted p is of a difference. Differences are tested for one optimizer at a time: at each look for the "
+            "one that leads, which is the best on validation of those not ruled out, and for the next best once that "
+            "one is shown to be better than all others."
         )
     if has_price:
         told.append(
-            "Decided at: the seeds in all at which an open pair, by itself, would be decided: as probably at fewer as "
-            f"at more, and in brackets the range of {round(10 * COVERAGE)} in 10 cases, from the mean and the spread "
-            "of the differences so far. The time is that of the first number."
+            "Decided at: the first look by which an open pair, by itself, would be decided in at least half of the "
+            f"cases, in seeds in all, and in brackets the range of {round(10 * COVERAGE)} in 10 cases, from the mean "
+            "and the spread of the differences so far. The time is that of the first number."
         )
     return told
 
 
 def _unless(silent: Sequence[str], texts: Sequence[str]) -> list[str]:
     return ["" if is_silent else text for is_silent, text in zip(silent, texts, strict=True)]
-
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
