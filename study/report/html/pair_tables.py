@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from study.report.comparison import Comparison
-from study.report.decision_text import NOT_TESTED, duration_text, level_text, p_text
+from study.report.decision_text import NOT_TESTED, all_diverged, duration_text, level_text, p_text
 from study.report.html.tables import Column, ReportTable, RowHeading, entry_heading
 from study.report.marked_text import joined
 from study.report.pair_prices import PairPrice
@@ -162,7 +162,11 @@ def _claim(comparison: Comparison, pair: PairDecision) -> str:
         return f"{better} is better{', by less than the margin' if pair.within_margin else ''}"
     if pair.claim == "equal" and outcome.margin is not None:
         return f"equal within {metric.change(outcome.margin, signed=False)}"
-    return outcome.silence(pair) or f"open{'; one has diverged' if pair.equality == 'one diverged' else ''}"
+    if why := outcome.silence(pair):
+        return why
+    if gone := [row for row in (pair.first, pair.second) if all_diverged(outcome, row)]:
+        return f"open; all runs of {joined([outcome.labels[row] for row in outcome.in_order(gone)])} diverged"
+    return "open; one has diverged" if pair.equality == "one diverged" else "open"
 
 
 def _excludes_zero(pair: PairDecision) -> bool:
