@@ -86,7 +86,7 @@ def lead_text(metric: ObjectiveMetric, outcome: Outcome, pair: PairDecision, *, 
     if pair.mean < 0:
         ahead, low, high = pair.second, -pair.high, -pair.low
     size = metric.change(abs(pair.mean), signed=False)
-    span = metric.change_span(low, high)
+    span = metric.change_span(low, high, margin=outcome.margin)
     interval = f" ({level_text(outcome)} interval {span})" if span else ""
     return f"the lead of {marked_name(outcome.labels[ahead])} {of}is {size}{at}{interval}"
 

@@ -279,7 +279,7 @@ def _leads(
     )
 
     def lead(each: CandidateDifference, over: str, at: str) -> str:
-        told = "; ".join(filter(None, (metric.change_span(each.low_holm, each.high_holm), at)))
+        told = "; ".join(filter(None, (metric.change_span(each.low_holm, each.high_holm, margin=outcome.margin), at)))
         # The one that the sentence has just named is not named again.
         whom = f"{over} {marked_name(outcome.labels[each.other])}" if has_winner or len(ordered) > 1 else ""
         return f"{metric.change(each.mean, signed=False)}{whom} ({told})"

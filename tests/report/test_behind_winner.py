@@ -45,7 +45,9 @@ def test_those_that_do_not_differ_are_named_apart_from_those_whose_runs_all_dive
 
 def test_of_two_that_do_not_differ_the_lead_is_said_and_of_two_that_do_the_better_one(behind):
     told = behind({"sgd": 0.3, "nadam": 0.3001})
-    assert told.startswith("Behind it, nadam and sgd show no significant difference: the lead of nadam is 0.01 points (")
+    assert told.startswith(
+        "Behind it, nadam and sgd show no significant difference: the lead of nadam is 0.01 points ("
+    )
     assert behind({"sgd": 0.3, "nadam": 0.2}) == "Behind it, sgd is better than nadam."
 
 

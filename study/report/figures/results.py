@@ -102,7 +102,7 @@ def differences_figure(
         digits = "+.2f" if metric.is_share else "+.3g"
         seeds_trace = _seeds_trace(seeds, units, y=y, style=look[label], name=label, digits=digits)
         low, high = each.low_holm, each.high_holm
-        text = f"{metric.change(each.mean)} ({metric.change_span(low, high)}), {_p(each)}"
+        text = f"{metric.change(each.mean)} ({metric.change_span(low, high, margin=outcome.margin)}), {_p(each)}"
         if why := outcome.silence(outcome.pair_of(verdict.candidate, each.other)):
             low, high, text = math.nan, math.nan, f"{metric.change(each.mean)}, {why}"
         with_ends = interval(each.mean * unit, low * unit, high * unit, y=y, style=look[label], name=label, text=text)

@@ -31,7 +31,7 @@ def pairs_table(comparison: Comparison) -> ReportTable | None:
     pairs = _sorted(decided, [comparison.places[label] for label in outcome.labels])
     turned = [_turned(outcome, pair) for pair in pairs]
     silent = [outcome.silence(pair) for pair in pairs]
-    spans = [metric.change_span(low, high) for *_, low, high in turned]
+    spans = [metric.change_span(low, high, margin=outcome.margin) for *_, low, high in turned]
     columns: list[Column] = [
         ("answer", "text", [_claim(comparison, pair) for pair in pairs]),
         ("difference", "strong", [metric.change(mean) for _, _, mean, _, _ in turned]),
@@ -67,7 +67,7 @@ def differences_table(comparison: Comparison) -> ReportTable | None:
         why or ("no" if each.other in verdict.tied else "worse" if each.other in verdict.better else "better")
         for each, why in zip(found, silent, strict=True)
     ]
-    spans = [metric.change_span(each.low_holm, each.high_holm) for each in found]
+    spans = [metric.change_span(each.low_holm, each.high_holm, margin=outcome.margin) for each in found]
     units = f"{verdict.n_seeds} shared {outcome.units_text}" if len(outcome.looks) == 1 else "the seeds of each pair"
     return ReportTable(
         caption=f"Over {units}; positive favors {outcome.candidate}",
