@@ -1,4 +1,4 @@
-"""What tuning an entry gained: the paired difference from its untuned defaults, over the seeds that both have."""
+"""The gain of tuning an entry: the paired difference from its untuned defaults, over the seeds that both have."""
 
 from __future__ import annotations
 

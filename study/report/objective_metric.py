@@ -154,7 +154,7 @@ class ObjectiveMetric:
         return f"{prefix}{number}{SPACE}points" if self.is_share else f"{prefix}{number}"
 
     def change_span(self, low: float, high: float, *, margin: float | None = None) -> str:
-        """Return an interval of differences, without unit; an end of exactly 0 is open.
+        """Return an interval of differences, without unit; an end of exactly 0 is open, and no other reads as 0.
 
         Args:
             low: The lower end.
@@ -174,11 +174,10 @@ class ObjectiveMetric:
         return Objective(metric=self.name, direction=self.direction, target=None, is_share=self.is_share).worst
 
     def _beyond(self, value: float, margin: float | None) -> str:
-        """Return a number, with more digits where it would read as the margin but is larger."""
-        more = 0
-        if margin is not None and value > margin:
-            more = next((n for n in range(_MOST_DIGITS) if self._number(value, n) != self._number(margin, n)), 0)
-        return self._number(value, more)
+        """Return a number, with more digits where it would read as 0 or as the margin, but is larger."""
+        below = [limit for limit in (0.0, margin) if limit is not None and value > limit]
+        texts = ([self._number(each, more) for each in (value, *below)] for more in range(_MOST_DIGITS))
+        return next((told for told, *others in texts if told not in others), self._number(value))
 
     def _number(self, value: float, more: int = 0) -> str:
         if not self.is_share:

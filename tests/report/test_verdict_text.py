@@ -129,6 +129,7 @@ def test_an_end_beyond_the_margin_never_reads_as_if_it_were_on_it(make_study):
     assert metric.change_span(-0.0050004, 0.0013, margin=0.005) == "\u22120.50004 to 0.13"
     assert metric.change_span(-0.0013, 0.00499, margin=0.005) == "\u22120.13 to 0.50"
     assert metric.change_span(-0.005, 0.005, margin=0.005) == "\u22120.50 to 0.50"
+    assert metric.change_span(-0.00003, 0.0078) == "\u22120.003 to 0.78"
     assert metric.change_span(-0.0013, 0.006, margin=0.005) == "\u22120.13 to 0.60"
     loss = replace(metric, is_share=False)
     assert loss.change_span(-0.01, 0.50012, margin=0.5) == "\u22120.01 to 0.5001"
