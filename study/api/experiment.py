@@ -140,11 +140,12 @@ class ExperimentView:
               planned, and that ended in each state.
             - search_best, validation: `float64`. Best validation objective of the search, which its luck biases, and
               the mean one of the confirmations, which orders the rows.
-            - metric: `string`. The metric of the columns up to gain, such as `test_accuracy`.
+            - metric: `string`. The metric of the columns up to gain_ci_high, such as `test_accuracy`.
             - mean, ci_low, ci_high: `float64`. Mean over the confirmations that did not diverge, 95 % interval.
             - mean_with_diverged: `float64`. With the worst value for each diverged one.
-            - untuned, untuned_ci_low, untuned_ci_high, gain: `float64`. The mean of the untuned optimizer with its
-              interval; tuned against untuned, positive where tuning helped.
+            - untuned, untuned_ci_low, untuned_ci_high: `float64`. The mean of the untuned optimizer with its interval.
+            - gain, gain_ci_low, gain_ci_high: `float64`. The mean paired difference of tuned and untuned over the
+              seeds that both have, positive where tuning helped, with the 95 % interval of this pair alone.
             - n_confirmations, n_confirmations_diverged: `int64`.
             - seconds_per_trial, optimizer_state_bytes: `float64`. Medians; the seconds are those of training alone.
             - n_studies: `int64`; over_studies, over_studies_ci_low, over_studies_ci_high: `float64`. Mean over

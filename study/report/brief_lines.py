@@ -31,7 +31,7 @@ def brief_answer(metric: ObjectiveMetric, outcome: Outcome, found: Answer) -> st
     if found.winner is None or outcome.verdict is None:
         return f"{found.head}."
     smallest = min(outcome.verdict.differences, key=lambda each: abs(each.mean))
-    span = metric.change_span(smallest.low_holm, smallest.high_holm)
+    span = metric.change_span(smallest.low_holm, smallest.high_holm, margin=outcome.margin)
     interval = f" ({level_text(outcome)} interval {span})" if span else ""
     size, whom = metric.change(smallest.mean, signed=False), marked_name(outcome.labels[smallest.other])
     which = "its lead" if len(outcome.verdict.differences) == 1 else "its smallest lead"

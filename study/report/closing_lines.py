@@ -60,7 +60,7 @@ def closing_lines(experiment: ComparedExperiment, outcome: Outcome, found: Answe
     # `study plan` says the error of the seeds beyond the plan, beside the command that trains them.
     of_all = price_of_all(experiment, outcome, priced)
     cost = price_sentence(experiment.metric, outcome, priced, of_all=of_all, going_on=going_on, with_error=False)
-    equality, error = equality_note(outcome), error_sentence(outcome)
+    equality, error = equality_note(experiment.metric, outcome), error_sentence(outcome)
     sentences = [found.on_tuning, equality, cost, ruled_out_sentence(outcome), error]
     in_brief = [brief_untuned(found.leads), equality, brief_price(outcome, priced, of_all=of_all, going_on=going_on)]
     # Behind a winner all others are ruled out.

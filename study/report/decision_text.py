@@ -12,16 +12,29 @@ from study.report.pairing import Outcome
 from study.report.price_of_all import PriceOfAll
 from study.report.studies import ComparedExperiment
 from study.statistics.divergence import divergence_limit
+from study.statistics.intervals import MIN_SEEDS
 from study.statistics.looks import ERROR, continued, error_spent
 from study.statistics.price import COVERAGE
 from study.statistics.sequential import PairDecision
 
+NOT_TESTED = "not tested: neither leads"
 _ALL_NAMED = 4  # up to so many entries that are ruled out get a reason of their own
 
 
 def level_text(outcome: Outcome) -> str:
     """Return the confidence level, such as `95 %`."""
     return f"{100 * (1 - outcome.error):.4g}{SPACE}%"
+
+
+def p_text(pair: PairDecision) -> str:
+    """Return the adjusted p of a pair, or that its difference was not tested; empty with too few seeds for a test.
+
+    Args:
+        pair: The decision on the pair.
+    """
+    if math.isnan(pair.p):
+        return NOT_TESTED if pair.n_units >= MIN_SEEDS else ""
+    return "< 0.001" if pair.p < 0.001 else f"{pair.p:.3f}"
 
 
 def alive_pairs(outcome: Outcome) -> list[PairDecision]:
@@ -73,15 +86,18 @@ def lead_text(metric: ObjectiveMetric, outcome: Outcome, pair: PairDecision, *, 
     if pair.mean < 0:
         ahead, low, high = pair.second, -pair.high, -pair.low
     size = metric.change(abs(pair.mean), signed=False)
-    span = metric.change_span(low, high)
+    span = metric.change_span(low, high, margin=outcome.margin)
     interval = f" ({level_text(outcome)} interval {span})" if span else ""
     return f"the lead of {marked_name(outcome.labels[ahead])} {of}is {size}{at}{interval}"
 
 
-def equality_note(outcome: Outcome) -> str:
+def equality_note(metric: ObjectiveMetric, outcome: Outcome) -> str:
     """Return the rates of divergence beside claims of equality about entries that can be the best; empty without one.
 
+    The claims come first, unless the answer is one of them.
+
     Args:
+        metric: The metric.
         outcome: The comparison.
     """
     decided = outcome.decisions
@@ -91,7 +107,11 @@ def equality_note(outcome: Outcome) -> str:
     near = [pair for pair in decided.pairs if pair.within_margin and decided.best in (pair.first, pair.second)]
     equal = [*(pair for pair in able if pair.within_margin), *near]
     entries = outcome.in_order({index for pair in equal for index in (pair.first, pair.second)})
-    return divergence_sentence(outcome, entries) if entries else ""
+    if not entries:
+        return ""
+    is_answer = decided.best is not None or all(pair.claim == "equal" for pair in alive_pairs(outcome))
+    claims = "" if is_answer else f"{_equal_in_brief(metric, outcome, equal)} "
+    return f"{claims}{divergence_sentence(outcome, entries)}"
 
 
 def divergence_sentence(outcome: Outcome, entries: Sequence[int]) -> str:
@@ -104,7 +124,8 @@ def divergence_sentence(outcome: Outcome, entries: Sequence[int]) -> str:
     counts = {outcome.labels[index]: _counts(outcome, index) for index in entries}
     if len(set(counts.values())) == 1 and next(iter(counts.values()))[0] == 0:
         n = next(iter(counts.values()))[1]
-        who = "Neither" if len(counts) == 2 else "None of them"
+        who = " nor ".join(map(marked_name, counts))
+        who = f"Neither {who}" if len(counts) == 2 else f"None of {listed([*counts])}"
         return (
             f"{who} diverged in {n} runs. Equality does not cover divergence: for each, a rate of up to "
             f"{_limit(0, n)}{SPACE}% is not excluded."
@@ -114,6 +135,17 @@ def divergence_sentence(outcome: Outcome, entries: Sequence[int]) -> str:
         for label, (k, n) in counts.items()
     ]
     return f"Equality does not cover divergence: {joined(told)}."
+
+
+def all_diverged(outcome: Outcome, index: int) -> bool:
+    """Return whether all runs of an entry diverged, at the last look that it has.
+
+    Args:
+        outcome: The comparison.
+        index: Index of the entry.
+    """
+    n_diverged, n_runs = _counts(outcome, index)
+    return n_diverged == n_runs > 0
 
 
 def price_sentence(
@@ -293,6 +325,20 @@ def error_sentence(outcome: Outcome) -> str:
         f"Confirmations were added after the plan had spent its {100 * ERROR:g}{SPACE}% of error. So the probability "
         f"of any false claim here is at most {100 * outcome.error:.4g}{SPACE}%, not {100 * ERROR:g}{SPACE}%."
     )
+
+
+def _equal_in_brief(metric: ObjectiveMetric, outcome: Outcome, pairs: Sequence[PairDecision]) -> str:
+    """Return which entries are equal within the margin, without the differences."""
+    assert outcome.margin is not None
+    entries = outcome.in_order({index for pair in pairs for index in (pair.first, pair.second)})
+    names = listed([outcome.labels[index] for index in entries])
+    of_runs = ", by the runs that did not diverge" if _diverged_in(outcome, pairs) else ""
+    if 2 * len(pairs) < len(entries) * (len(entries) - 1):  # not each with each
+        ends = [outcome.in_order((pair.first, pair.second)) for pair in pairs]
+        names = "; ".join(listed([outcome.labels[index] for index in both]) for both in ends)
+        if len(pairs) > _ALL_NAMED:
+            names = f"{len(pairs)} pairs of {listed([outcome.labels[index] for index in entries])}"
+    return f"Equal within {metric.change(outcome.margin, signed=False)}{of_runs}: {names}."
 
 
 def _open_pairs(priced: Sequence[PairPrice], labels: Sequence[str]) -> str:

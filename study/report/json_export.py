@@ -32,7 +32,8 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
             due: by study, the confirmations that it should have for the next look;
             pairs: a list, one for each pair: first, second, claim (the label of the better one, `equal` or `open`),
                 within_margin, mean, low, high (first against second, positive in favor of the first; the interval
-                holds for all pairs and looks together), p (corrected likewise), n_seeds, n_units, equality, price;
+                holds for all pairs and looks together), p (of no difference, corrected likewise; null: not tested,
+                since neither was the one that leads at any look), n_seeds, n_units, equality, price;
             price: null where nothing is open; else until all pairs are decided that have matters: n_pairs, low,
                 typical, high (seeds in all; null: more than horizon), horizon, chance_beyond, n_seen, seconds (until
                 typical, or the horizon), together (false: of the dearest pair by itself). The price of a pair:
@@ -40,15 +41,17 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
             summary: a list in the order of the table, the best mean validation first: label, name (of the study),
                 optimizer, tuned and untuned (estimate, low, high, level, n; of confirmations that did not diverge),
                 over_studies, mean (diverged ones count as the worst), confirmed and untuned_confirmed (others, n,
-                n_diverged, divergence_limit), gain, validation, search_best, configuration, n_trials, n_planned,
-                states, seconds_per_trial (of training), state_bytes, edges, running, run_ids;
+                n_diverged, divergence_limit), gain (tuned against untuned over the seeds that both have, positive
+                where tuning helped: mean, low, high, p, standard_error, level, n; null without such seeds),
+                validation, search_best, configuration, n_trials, n_planned, states, seconds_per_trial (of training),
+                state_bytes, edges, running, run_ids;
             comparison: unit, units, labels, scores (by label, one for each unit of the last look; null for an entry
                 without its seeds), left_out;
             differences: the candidate against each other: other, mean, low_holm, high_holm (positive where the
-                candidate is better), p_holm, p_superior, told_apart;
-            untuned_leads: the entries whose untuned defaults have a better mean than their tuned configuration:
-                label, mean (untuned), lead (above 0: better), shared (over the seeds that
-                both have: mean, low, high, p, standard_error, level, n; null without them), has_diverged;
+                candidate is better), p_holm (null: not tested), p_superior, told_apart;
+            untuned_leads: the entries whose untuned defaults are better than their tuned configuration over the seeds
+                that both have: label, mean (untuned), lead (above 0), shared (the gain with the other sign: mean, low,
+                high, p, standard_error, level, n), has_diverged, of_studies (a difference is of a whole study);
             luck: by label, of several study seeds: luck (parts: source, variance, low, high, freedom; within,
                 n_study_seeds, n_studies, n_runs, level), next (best, standard_error, with_study_seed,
                 with_confirmation, seconds_of_study_seed, seconds_of_confirmation, gain_of_trials);

@@ -23,6 +23,7 @@ ConfirmedOn = Literal["test", "validation"]
 # Beginnings of a metric's name on the splits on which confirmations are measured.
 PREFIXES: Mapping[ConfirmedOn, str] = {"test": "test_", "validation": "val_"}
 MINUS = "\u2212"
+_MOST_DIGITS = 5  # more than the usual ones
 SPACE = "\u00a0"  # does not break a number from its unit
 
 
@@ -152,11 +153,17 @@ class ObjectiveMetric:
         prefix = (MINUS if value < 0 else "+") if signed else (MINUS if value < 0 else "")
         return f"{prefix}{number}{SPACE}points" if self.is_share else f"{prefix}{number}"
 
-    def change_span(self, low: float, high: float) -> str:
-        """Return an interval of differences, without unit; an end of exactly 0 is open."""
+    def change_span(self, low: float, high: float, *, margin: float | None = None) -> str:
+        """Return an interval of differences, without unit; an end of exactly 0 is open, and no other reads as 0.
+
+        Args:
+            low: The lower end.
+            high: The upper end.
+            margin: The difference that matters: an end beyond it never reads as if it were on it. Default: none.
+        """
         if not (math.isfinite(low) and math.isfinite(high)):
             return ""
-        ends = [f"{MINUS if end < 0 else ''}{self._number(abs(end))}" for end in (low, high)]
+        ends = [f"{MINUS if end < 0 else ''}{self._beyond(abs(end), margin)}" for end in (low, high)]
         # Where Holm's procedure establishes only the sign, its limit is 0 and open.
         if low == 0 < high:
             return f"above 0 to {ends[1]}"
@@ -166,11 +173,17 @@ class ObjectiveMetric:
     def _worst(self) -> float:
         return Objective(metric=self.name, direction=self.direction, target=None, is_share=self.is_share).worst
 
-    def _number(self, value: float) -> str:
+    def _beyond(self, value: float, margin: float | None) -> str:
+        """Return a number, with more digits where it would read as 0 or as the margin, but is larger."""
+        below = [limit for limit in (0.0, margin) if limit is not None and value > limit]
+        texts = ([self._number(each, more) for each in (value, *below)] for more in range(_MOST_DIGITS))
+        return next((told for told, *others in texts if told not in others), self._number(value))
+
+    def _number(self, value: float, more: int = 0) -> str:
         if not self.is_share:
-            return f"{value:.3g}"
+            return f"{value:.{3 + more}g}"
         # A hundredth of a point is one of 10 000 examples.
-        return f"{100 * value:.2f}"
+        return f"{100 * value:.{2 + more}f}"
 
     def _score(self, run: RunRecord, metric: str) -> float | None:
         if run.state == "diverged":

@@ -150,11 +150,13 @@ def _n_counted(outcome: Outcome, pair: PairDecision) -> int:
     """Return the number of pairs in Holm's count, or 1 for the closest pair of the entry that leads all others."""
     assert outcome.decisions is not None
     pairs = outcome.decisions.pairs
+    # Also of pairs that were not tested.
+    p = dict(zip(pairs, outcome.decisions.claims.p.tolist(), strict=True))
     able = [row for row in range(len(outcome.labels)) if row not in outcome.decisions.ruled_out]
     for row in able:
         own = [each for each in pairs if row in (each.first, each.second) and {each.first, each.second} <= set(able)]
         ahead = [each.mean if each.first == row else -each.mean for each in own]
-        if own and min(ahead) > 0 and pair == max(own, key=lambda each: each.p):
+        if own and min(ahead) > 0 and pair == max(own, key=p.__getitem__):
             return 1
     return max(1, sum(each.claim in ("equal", "open") for each in pairs))
 

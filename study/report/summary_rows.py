@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ from study.core.records import RunRecord
 from study.report.choice_order import choice_key
 from study.report.confirmed import ConfirmedScores, confirmed_of, diverged
 from study.report.early_stops import epochs_taken
+from study.report.gain import gain_of
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import ComparedExperiment, ComparedStudy, Entry, number_of
-from study.statistics.intervals import MIN_SEEDS, Interval, mean_interval
+from study.statistics.intervals import MIN_SEEDS, Interval, PairedDifference, mean_interval
 from study.statistics.range_edges import nearest_edge
 from study.statistics.resolution import comparable_means, step_of_mean
 
@@ -45,7 +45,8 @@ class Row:
         mean: Mean test score with the worst value for each diverged confirmation. None without confirmations.
         confirmed: The confirmations with their divergence; None without confirmations.
         untuned_confirmed: The same for the untuned optimizer.
-        gain: Tuned minus untuned, positive where tuning helped; None where one is missing.
+        gain: The paired difference of tuned and untuned over the seeds that both have, positive where tuning helped,
+            with the interval of this pair alone; None where one is missing, or infinite.
         validation: Mean validation objective over the confirmations, by which rows are sorted: the mean over studies
             of their means, with the worst value for a diverged confirmation. None without confirmations.
         search_best: Best validation objective of the search, which is biased upwards.
@@ -72,7 +73,7 @@ class Row:
     mean: float | None
     confirmed: ConfirmedScores | None
     untuned_confirmed: ConfirmedScores | None
-    gain: float | None
+    gain: PairedDifference | None
     validation: float | None
     search_best: float | None
     configuration: tuple[Mapping[str, str], ...]
@@ -130,14 +131,23 @@ def seconds_of(run: RunRecord) -> float | None:
     return None if parts[0] is None else sum(part for part in parts if part is not None)
 
 
+def mean_with_diverged(studies: Sequence[Sequence[RunRecord]], metric: ObjectiveMetric) -> float | None:
+    """Return the mean over studies of their mean scores, with the worst value for each diverged confirmation.
+
+    Args:
+        studies: The confirmations of each study, of one setting.
+        metric: The compared metric.
+
+    Returns:
+        The mean, infinite where a score is; None without confirmations.
+    """
+    return _mean([_scores(runs, metric.compared_confirmation) for runs in studies])
+
+
 def _row(entry: Entry, metric: ObjectiveMetric) -> Row:
     studies = entry.studies
     tuned = _confirmed([study.tuned for study in studies], metric)
     untuned = _confirmed([study.untuned for study in studies], metric)
-    mean, before = (_mean([_scores(runs, metric.compared_confirmation) for runs in of]) for of in _by_study(studies))
-    gain = None
-    if entry.searched and mean is not None and before is not None and math.isfinite(mean) and math.isfinite(before):
-        gain = metric.sign * (mean - before)
     found = [metric.validation(study.best) for study in studies if study.best is not None]
     best = [value for value in found if value is not None]
     validations = [_scores(study.tuned, metric.compared_validation) for study in studies]
@@ -148,10 +158,10 @@ def _row(entry: Entry, metric: ObjectiveMetric) -> Row:
         tuned=tuned.others if tuned else None,
         over_studies=_over_studies(entry, metric),
         untuned=untuned.others if untuned else None,
-        mean=mean,
+        mean=mean_with_diverged([study.tuned for study in studies], metric),
         confirmed=tuned,
         untuned_confirmed=untuned,
-        gain=gain,
+        gain=gain_of(entry, metric),
         validation=_mean(validations),
         search_best=metric.sign * max(metric.sign * value for value in best) if best else None,
         configuration=tuple(_configuration(entry, index) for index in range(len(studies))),
@@ -169,11 +179,6 @@ def _row(entry: Entry, metric: ObjectiveMetric) -> Row:
 
 def _scores(runs: Sequence[RunRecord], of: Callable[[RunRecord], float | None]) -> list[float]:
     return [value for run in runs if (value := of(run)) is not None]
-
-
-def _by_study(studies: Sequence[ComparedStudy]) -> tuple[list[tuple[RunRecord, ...]], list[tuple[RunRecord, ...]]]:
-    """Return the tuned and the untuned confirmations of each study."""
-    return [study.tuned for study in studies], [study.untuned for study in studies]
 
 
 def _mean(studies: Sequence[Sequence[float]]) -> float | None:

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from study.core.names import typed_command
+from study.report.behind_winner import behind_sentence
 from study.report.configuration_kinds import configurations_text, n_tuned, scope_sentence
 from study.report.confirmed import divergence_text
 from study.report.decision_text import (
     alive_pairs,
+    all_diverged,
     divergence_sentence,
     equal_sentence,
     error_sentence,
     going_on_sentence,
-    lead_text,
     level_text,
     plan_sentence,
     price_sentence,
@@ -135,31 +136,7 @@ def _winner(
     head = f"{marked_name(row.label)} is the best of {_these(experiment, outcome)}{_by_little(metric, outcome)}"
     first = f"{head}: {_leads(metric, outcome, verdict.differences, rows)}"
     second = " ".join(part for part in (_reached(row, metric, outcome), _within(outcome)) if part)
-    if outcome.behind is None:
-        return head, first, second
-    labels, behind = outcome.behind
-    if behind.winner:
-        rest = listed(_named(outcome, [labels[each.other] for each in behind.differences]))
-        third = f"Behind it, {marked_name(labels[behind.candidate])} is better than {rest}."
-    elif behind.tied and _is_of_last_look(outcome, behind, labels):
-        # One sentence for the best of the rest on validation and those that do not differ significantly from it.
-        tied = _named(outcome, [labels[behind.candidate], *(labels[index] for index in behind.tied)])
-        third = f"Behind it, {listed(tied)} show no significant difference{_closest(metric, outcome)}."
-    else:
-        return head, first, second
-    return head, first, second, third
-
-
-def _named(outcome: Outcome, labels: Sequence[str]) -> list[str]:
-    """Return labels in the order of the page."""
-    return [outcome.labels[row] for row in outcome.in_order(map(outcome.labels.index, labels))]
-
-
-def _is_of_last_look(outcome: Outcome, behind: Verdict, labels: Sequence[str]) -> bool:
-    """Return whether those that do not differ behind the winner were tested at the last look, and not left before."""
-    rows = [outcome.labels.index(labels[index]) for index in (behind.candidate, *behind.tied)]
-    last = max(pair.n_seeds for pair in outcome.decisions.pairs) if outcome.decisions is not None else 0
-    return all(outcome.pair_of(rows[0], row).n_seeds == last for row in rows[1:])
+    return head, first, second, behind_sentence(metric, outcome)
 
 
 def _near(outcome: Outcome) -> list[int]:
@@ -213,12 +190,9 @@ def _no_winner(
 ) -> tuple[str, ...]:
     metric, labels, verdict = experiment.metric, outcome.labels, outcome.verdict
     assert verdict is not None
-    candidate, row = verdict.candidate, next(row for row in rows if row.label == outcome.candidate)
-    pairs = {each.other: outcome.pair_of(candidate, each.other) for each in verdict.differences}
-    still_open = [each for each in verdict.differences if pairs[each.other].claim == "open"]
-    # Those that cannot be the best have a sentence of their own.
-    tied = [each for each in still_open if not outcome.silence(pairs[each.other])] or still_open
-    equal = [pair for pair in alive_pairs(outcome) if pair.claim == "equal"]
+    row = next(row for row in rows if row.label == outcome.candidate)
+    tied, gone = _open_against(outcome, verdict)
+    apart = f"is not shown to be better than {listed(gone)}, all of whose runs diverged" if gone else ""
     better = [labels[index] for index in outcome.in_order(verdict.better)]
     among = f"No clear winner among {_these(experiment, outcome)}:"
     best = f"{marked_name(row.label)}, the best on validation,"
@@ -227,23 +201,51 @@ def _no_winner(
         names = listed([labels[index] for index in outcome.in_order(each.other for each in tied)])
         head = f"{among} {best} shows no significant difference from {names}"
         lead = f"; {_leads(metric, outcome, tied, rows)}"
+    elif gone:
+        head = f"{among} {best} {apart}"
     elif better:
         head = (
             f"{among} {marked_name(row.label)} was the best on validation, but {listed(better)} did better on the "
             f"{metric.confirmed_on} split"
         )
     else:
-        equals = outcome.in_order(other for other, pair in pairs.items() if pair.claim == "equal")
+        others = outcome.in_order(each.other for each in verdict.differences)
+        equals = [other for other in others if outcome.pair_of(verdict.candidate, other).claim == "equal"]
         names = listed([labels[index] for index in equals])
         head = f"{among} {best} equals {names} within the margin, and other pairs are open"
-    rest = [equal_sentence(metric, outcome, [pair]) for pair in equal]
-    if equal:
-        entries = outcome.in_order({index for pair in equal for index in (pair.first, pair.second)})
-        rest.append(divergence_sentence(outcome, entries))
-    if tied and better:
+    rest = _equalities(metric, outcome)
+    if tied and gone:
+        rest.append(f"{marked_name(row.label)} {apart}.")
+    if (tied or gone) and better:
         rest.append(f"{listed(better)} did better than {marked_name(row.label)} on the {metric.confirmed_on} split.")
     cost = _cost(experiment, outcome, priced, of_all)
     return head, head + (lead or "."), cost, *rest, ruled_out_sentence(outcome), _reached(row, metric, outcome)
+
+
+def _equalities(metric: ObjectiveMetric, outcome: Outcome) -> list[str]:
+    """Return the claims of equality about entries that can be the best, and what they do not cover."""
+    equal = [pair for pair in alive_pairs(outcome) if pair.claim == "equal"]
+    if not equal:
+        return []
+    entries = outcome.in_order({index for pair in equal for index in (pair.first, pair.second)})
+    return [*(equal_sentence(metric, outcome, [pair]) for pair in equal), divergence_sentence(outcome, entries)]
+
+
+def _open_against(outcome: Outcome, verdict: Verdict) -> tuple[list[CandidateDifference], list[str]]:
+    """Return the candidate's open differences, and the labels of those all of whose runs diverged apart from them.
+
+    Their differences are large, and open only since the runs are few.
+    """
+    still_open = [
+        each for each in verdict.differences if outcome.pair_of(verdict.candidate, each.other).claim == "open"
+    ]
+    # Those that cannot be the best have a sentence of their own.
+    silent = [each for each in still_open if outcome.silence(outcome.pair_of(verdict.candidate, each.other))]
+    found = [each for each in still_open if each not in silent] or still_open
+    if all_diverged(outcome, verdict.candidate):
+        return found, []
+    gone = outcome.in_order(each.other for each in found if all_diverged(outcome, each.other))
+    return [each for each in found if each.other not in gone], [outcome.labels[index] for index in gone]
 
 
 def _cost(
@@ -277,7 +279,7 @@ def _leads(
     )
 
     def lead(each: CandidateDifference, over: str, at: str) -> str:
-        told = "; ".join(filter(None, (metric.change_span(each.low_holm, each.high_holm), at)))
+        told = "; ".join(filter(None, (metric.change_span(each.low_holm, each.high_holm, margin=outcome.margin), at)))
         # The one that the sentence has just named is not named again.
         whom = f"{over} {marked_name(outcome.labels[each.other])}" if has_winner or len(ordered) > 1 else ""
         return f"{metric.change(each.mean, signed=False)}{whom} ({told})"
@@ -309,15 +311,6 @@ def _intervals(n: int, outcome: Outcome) -> str:
     together = " and ".join(word for word, many in (("pairs", pairs), ("looks", looks)) if many)
     if_normal = f"all {together} together, if scores are roughly normal" if together else "roughly normal scores"
     return f"The {level_text(outcome)} interval{'s hold' if n > 1 else ' holds'} for {if_normal}."
-
-
-def _closest(metric: ObjectiveMetric, outcome: Outcome) -> str:
-    """Return the difference behind the winner that is not significant, with its interval; empty unless it is one."""
-    if outcome.behind is None or len(outcome.behind[1].tied) != 1:
-        return ""
-    labels, behind = outcome.behind
-    rows = [outcome.labels.index(labels[index]) for index in (behind.candidate, behind.tied[0])]
-    return f": {lead_text(metric, outcome, outcome.pair_of(*rows))}"
 
 
 def _reached(row: Row, metric: ObjectiveMetric, outcome: Outcome, *, by_validation: bool = False) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -89,7 +89,7 @@ def joint_price(
     floors, apart = np.broadcast_to(least_spreads, n_contenders), np.broadcast_to(has_diverged, n_contenders)
     future = _Future(np.where(present[:, None], values, 0.0), present, n_draws=n_draws, generator=generator)
     claims = PairClaims(
-        **{name: np.repeat(getattr(before, name)[None], n_draws, axis=0) for name in ("better", "within", "left", "p")}
+        **{each.name: np.repeat(getattr(before, each.name)[None], n_draws, axis=0) for each in fields(PairClaims)}
     )
     waited = due(claims, present=np.repeat(present[None], n_draws, axis=0))
     decided = np.where(waited.any(axis=-1), np.inf, float(n_done))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +31,15 @@ class PairClaims:
             claimed about it.
         p: The smallest p-value over the looks, adjusted for all pairs and looks: at most `ERROR` exactly where
             `better` is claimed; of the same shape.
+        tested: Whether a difference of the pair was tested at some look, of the same shape: one of the two was the
+            focus then. `p` of another pair is a bound from the tests before it, 1 where they reject nothing.
     """
 
     better: NDArray[np.int8]
     within: Flags
     left: Flags
     p: Floats
+    tested: Flags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,7 @@ class LookTests:
 def no_claims(shape: tuple[int, ...]) -> PairClaims:
     """Return the claims before the first look, none; the shape is (..., n_pairs)."""
     no = np.zeros(shape, dtype=np.bool_)
-    return PairClaims(better=np.zeros(shape, dtype=np.int8), within=no, left=no, p=np.ones(shape))
+    return PairClaims(better=np.zeros(shape, dtype=np.int8), within=no, left=no, p=np.ones(shape), tested=no)
 
 
 def claim(
@@ -123,7 +126,7 @@ def claim(
     claims = state.claims
     limit = np.where(before.better == 0, level * (share or 1.0) / n_pairs, -1.0)
     within = before.within | ((tests.p_equal <= limit) & with_margin)
-    return PairClaims(better=claims.better, within=within, left=claims.left, p=claims.p)
+    return replace(claims, within=within)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +168,8 @@ def _stage(
     apart = state.apart | (best & ~state.apart & np.eye(n_contenders, dtype=np.bool_)[chosen] & running)
     goes_on = np.any(apart & ~state.apart, axis=-1, keepdims=True)
     gate = np.where(goes_on, np.maximum(state.gate, last), state.gate)
-    claims = PairClaims(better=better, within=before.within, left=left, p=p)
+    tested = before.tested | (is_open & own & running & tests.tested & np.isfinite(tests.error))
+    claims = PairClaims(better=better, within=before.within, left=left, p=p, tested=tested)
     return _Stage(claims=claims, apart=apart, gate=gate, goes_on=goes_on)
 
 

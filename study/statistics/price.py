@@ -30,7 +30,8 @@ class Price:
 
     Attributes:
         low: With 10 % probability it is decided at fewer; None: the horizon is not enough.
-        typical: As probably at fewer as at more; None: more than the horizon.
+        typical: The smallest look by which it is decided in at least half of the cases, which can be far more than
+            half; None: more than the horizon.
         high: With 90 % probability it is decided at so many or fewer; None: more than the horizon.
         horizon: The last look that was asked about, in seeds.
         chance_beyond: Probability that the horizon is not enough.

@@ -66,8 +66,9 @@ class PairDecision:
         low: Lower end of the interval that holds for all pairs and looks together; exactly 0 means "above 0", and
             the margin, negative, "above that". NaN with fewer than three units.
         high: Upper end, likewise.
-        p: p-value adjusted for all pairs and looks: at most `looks.ERROR` exactly where one is claimed to be better;
-            1 without a test.
+        p: p-value of no difference, adjusted for all pairs and looks: at most `looks.ERROR` exactly where one is
+            claimed to be better. NaN where no difference was tested: with fewer than three units, and of a pair of
+            which neither was the one that claims are about at any look (`look_claims.claim`).
         equality: `claimed`, for equal and for better by less than the margin; `not shown`; `one diverged`: not
             tested since one of the two diverged and the other did not; `not tested`: no margin or too few units.
     """
@@ -248,7 +249,7 @@ def _decision(
         n_units=0 if record is None else record.n_units,
         low=low,
         high=high,
-        p=float(claims.p[pair]),
+        p=float(claims.p[pair]) if better or claims.tested[pair] else math.nan,
         equality=equality,
     )
 

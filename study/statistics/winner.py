@@ -25,7 +25,7 @@ class CandidateDifference:
         low_holm: Lower end of the interval that holds together with those of all pairs; exactly 0 means "above 0".
         high_holm: Upper end of that interval; exactly 0 means "below 0".
         p_holm: Two-sided p-value of the paired t test, corrected for all pairs of optimizers, or that of the
-            candidate against all others if it is smaller.
+            candidate against all others if it is smaller. NaN where no difference was tested.
         p_superior: Fraction of the seeds under which the candidate beats the other, ties counted half.
     """
 

@@ -53,7 +53,9 @@ def test_the_table_has_the_numbers_of_study_compare(view, compared):
     ):
         numbers_equal(table[column], [row[key] and row[key][part] for row in rows])
     numbers_equal(table["mean_with_diverged"], [row["mean"] for row in rows])
-    for key in ("gain", "validation", "search_best", "n_trials", "n_planned", "seconds_per_trial"):
+    for column, part in (("gain", "mean"), ("gain_ci_low", "low"), ("gain_ci_high", "high")):
+        numbers_equal(table[column], [row["gain"] and row["gain"][part] for row in rows])
+    for key in ("validation", "search_best", "n_trials", "n_planned", "seconds_per_trial"):
         numbers_equal(table[key], [row[key] for row in rows])
     numbers_equal(table["n_complete"], [row["states"].get("complete", 0) for row in rows])
     for argument in ("learning_rate", "beta_1"):

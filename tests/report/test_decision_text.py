@@ -44,7 +44,7 @@ def test_equality_is_said_with_the_margin_and_the_rate_of_divergence_that_is_not
     assert found.answer.sentences[0].startswith("adam and nadam are equal within 0.50 points: ")
     n = int(found.outcome.at_looks[-1].n_runs[0])
     limit = int(np.ceil(100 * divergence_limit(0, n)))
-    assert f"Neither diverged in {n} runs." in said(found)
+    assert f"Neither adam nor nadam diverged in {n} runs." in said(found)
     assert f"a rate of up to {limit} % is not excluded" in said(found)
     assert "Ruled out as the best: sgd (worse than" in said(found)
     assert "Still open" not in said(found)
@@ -143,7 +143,7 @@ def test_the_closing_lines_have_the_rates_of_divergence_beside_equality_and_the_
     found = compare(make_experiment(*equal, in_looks("sgd", 0.8, 5)))
     n = found.outcome.pair_of(0, 1).n_seeds
     assert f" points at {n} seeds (95" in told.answer
-    assert told.sentences[0].startswith("Neither diverged in ")
+    assert told.sentences[0].startswith("Neither adam nor nadam diverged in ")
     assert "is not excluded" in told.sentences[0]
 
 
@@ -196,3 +196,16 @@ def test_several_open_pairs_have_one_limit_that_names_no_side(in_looks, make_exp
     widest = max(each.ruled_out for each in found.prices)
     assert f"In each pair, a difference of more than {100 * widest:.2f} points is ruled out." in said(found)
     assert "either way" not in said(found)
+
+
+def test_the_closing_lines_state_an_equality_that_is_not_the_answer_before_what_it_does_not_cover(
+    equal, in_looks, make_experiment
+):
+    told = closed(make_experiment(*equal, in_looks("sgd", 0.9, 20, noise=0.03)))
+    assert "equal" not in told.answer
+    for sentences in (told.sentences, told.brief):
+        (note,) = (each for each in sentences if "divergence" in each)
+        assert note.startswith("Equal within 0.50 points: adam and nadam. Neither adam nor nadam diverged in ")
+    alone = closed(make_experiment(*equal, in_looks("sgd", 0.8, 5)))
+    assert "are equal within 0.50 points" in alone.answer
+    assert "Equal within" not in " ".join(alone.sentences)

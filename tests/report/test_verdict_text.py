@@ -124,6 +124,18 @@ def test_an_end_of_exactly_zero_is_told_as_open(make_study):
     assert metric.change_span(-0.01, 0.0212) == "\u22121.00 to 2.12"
 
 
+def test_an_end_beyond_the_margin_never_reads_as_if_it_were_on_it(make_study):
+    metric = metric_of(make_study("adam", [0.8]).params)
+    assert metric.change_span(-0.0013, 0.00501, margin=0.005) == "\u22120.13 to 0.501"
+    assert metric.change_span(-0.0050004, 0.0013, margin=0.005) == "\u22120.50004 to 0.13"
+    assert metric.change_span(-0.0013, 0.00499, margin=0.005) == "\u22120.13 to 0.50"
+    assert metric.change_span(-0.005, 0.005, margin=0.005) == "\u22120.50 to 0.50"
+    assert metric.change_span(-0.00003, 0.0078) == "\u22120.003 to 0.78"
+    assert metric.change_span(-0.0013, 0.006, margin=0.005) == "\u22120.13 to 0.60"
+    loss = replace(metric, is_share=False)
+    assert loss.change_span(-0.01, 0.50012, margin=0.5) == "\u22120.01 to 0.5001"
+
+
 def test_without_a_test_the_best_on_validation_is_called_that_and_no_more(make_study, make_experiment):
     found = compare(make_experiment(make_study("adam", [0.8, 0.81], validation=0.9), make_study("sgd", [0.85, 0.86])))
     assert found.answer.sentences[0] == (

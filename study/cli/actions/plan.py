@@ -61,7 +61,7 @@ def show_plan(options: argparse.Namespace) -> int:
         sys.stdout.write(f"{json.dumps(_numbers(name, outcome, found, commands, answered=first), indent=1)}\n")
         return 0
     margin_key = "objective.margin" if options.margin is None else "--margin"
-    note = plain(equality_note(outcome))
+    note = plain(equality_note(experiment.metric, outcome))
     told = [*([note] if note else []), plain(plan_sentence(experiment.metric, outcome, margin_key=margin_key))]
     told += [] if found.pairs else ["Nothing is open that decides who is best: more seeds are not needed."]
     cautions = [

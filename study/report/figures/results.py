@@ -11,6 +11,7 @@ import numpy as np
 
 from study.report.configuration_kinds import kinds_text
 from study.report.confirmed import divergence_text
+from study.report.decision_text import NOT_TESTED
 from study.report.figures.figure import Figure, Floats, interval, names_axis, note
 from study.report.figures.scales import frame, without_outliers
 from study.report.figures.style import SEEN, Style
@@ -18,7 +19,7 @@ from study.report.objective_metric import ObjectiveMetric
 from study.report.pairing import Outcome
 from study.report.studies import ComparedExperiment, Entry
 from study.report.summary_rows import Row
-from study.statistics.winner import is_testable
+from study.statistics.winner import CandidateDifference, is_testable
 
 _ROW_HEIGHT = 34
 _NOTED_ROW_HEIGHT = 42  # with a note between two rows, so that it lies over the marks of neither
@@ -97,12 +98,11 @@ def differences_figure(
         label = outcome.labels[each.other]
         mine, theirs, columns = outcome.pair_scores(verdict.candidate, each.other)
         seeds = metric.sign * (mine - theirs) * unit
-        column = "study seed" if outcome.unit == "study" else "confirmation"
-        units = [f"{column} {number}" for number in columns]
+        units = [f"{'study seed' if outcome.unit == 'study' else 'confirmation'} {number}" for number in columns]
         digits = "+.2f" if metric.is_share else "+.3g"
         seeds_trace = _seeds_trace(seeds, units, y=y, style=look[label], name=label, digits=digits)
         low, high = each.low_holm, each.high_holm
-        text = f"{metric.change(each.mean)} ({metric.change_span(low, high)}), adjusted p {each.p_holm:.3g}"
+        text = f"{metric.change(each.mean)} ({metric.change_span(low, high, margin=outcome.margin)}), {_p(each)}"
         if why := outcome.silence(outcome.pair_of(verdict.candidate, each.other)):
             low, high, text = math.nan, math.nan, f"{metric.change(each.mean)}, {why}"
         with_ends = interval(each.mean * unit, low * unit, high * unit, y=y, style=look[label], name=label, text=text)
@@ -321,3 +321,7 @@ def _seeds_trace(
 
 def _value_axis(title: str, *, share: bool) -> dict[str, Any]:
     return {"title": title, "tickformat": ".3~%"} if share else {"title": title}
+
+
+def _p(difference: CandidateDifference) -> str:
+    return NOT_TESTED if math.isnan(difference.p_holm) else f"adjusted p {difference.p_holm:.3g}"

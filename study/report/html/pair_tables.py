@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from study.report.comparison import Comparison
-from study.report.decision_text import duration_text, level_text
+from study.report.decision_text import NOT_TESTED, all_diverged, duration_text, level_text, p_text
 from study.report.html.tables import Column, ReportTable, RowHeading, entry_heading
 from study.report.marked_text import joined
 from study.report.pair_prices import PairPrice
@@ -31,12 +31,12 @@ def pairs_table(comparison: Comparison) -> ReportTable | None:
     pairs = _sorted(decided, [comparison.places[label] for label in outcome.labels])
     turned = [_turned(outcome, pair) for pair in pairs]
     silent = [outcome.silence(pair) for pair in pairs]
-    spans = [metric.change_span(low, high) for *_, low, high in turned]
+    spans = [metric.change_span(low, high, margin=outcome.margin) for *_, low, high in turned]
     columns: list[Column] = [
         ("answer", "text", [_claim(comparison, pair) for pair in pairs]),
         ("difference", "strong", [metric.change(mean) for _, _, mean, _, _ in turned]),
         (f"{level_text(outcome)} interval", "number", _unless(silent, spans)),
-        ("adjusted p", "number", _unless(silent, [_p(pair.p) for pair in pairs])),
+        ("adjusted p", "number", _unless(silent, [p_text(pair) for pair in pairs])),
         (outcome.units_text, "number", [pair.n_units for pair in pairs]),
     ]
     costs = _costs(comparison, pairs)
@@ -61,12 +61,13 @@ def differences_table(comparison: Comparison) -> ReportTable | None:
         return None
     found = sorted(verdict.differences, key=lambda each: comparison.places[outcome.labels[each.other]])
     labels = [outcome.labels[each.other] for each in found]
-    silent = [outcome.silence(outcome.pair_of(verdict.candidate, each.other)) for each in found]
+    pairs = [outcome.pair_of(verdict.candidate, each.other) for each in found]
+    silent = [outcome.silence(pair) for pair in pairs]
     significant = [
         why or ("no" if each.other in verdict.tied else "worse" if each.other in verdict.better else "better")
         for each, why in zip(found, silent, strict=True)
     ]
-    spans = [metric.change_span(each.low_holm, each.high_holm) for each in found]
+    spans = [metric.change_span(each.low_holm, each.high_holm, margin=outcome.margin) for each in found]
     units = f"{verdict.n_seeds} shared {outcome.units_text}" if len(outcome.looks) == 1 else "the seeds of each pair"
     return ReportTable(
         caption=f"Over {units}; positive favors {outcome.candidate}",
@@ -75,7 +76,7 @@ def differences_table(comparison: Comparison) -> ReportTable | None:
         columns=[
             ("mean difference", "strong", [metric.change(each.mean) for each in found]),
             (f"{level_text(outcome)} interval", "number", _unless(silent, spans)),
-            ("adjusted p", "number", _unless(silent, [_p(each.p_holm) for each in found])),
+            ("adjusted p", "number", _unless(silent, [p_text(pair) for pair in pairs])),
             (f"{outcome.units_text} won", "number", [_won(comparison, each.other) for each in found]),
             ("significant difference", "text", significant),
         ],
@@ -162,7 +163,11 @@ def _claim(comparison: Comparison, pair: PairDecision) -> str:
         return f"{better} is better{', by less than the margin' if pair.within_margin else ''}"
     if pair.claim == "equal" and outcome.margin is not None:
         return f"equal within {metric.change(outcome.margin, signed=False)}"
-    return outcome.silence(pair) or f"open{'; one has diverged' if pair.equality == 'one diverged' else ''}"
+    if why := outcome.silence(pair):
+        return why
+    if gone := [row for row in (pair.first, pair.second) if all_diverged(outcome, row)]:
+        return f"open; all runs of {joined([outcome.labels[row] for row in outcome.in_order(gone)])} diverged"
+    return "open; one has diverged" if pair.equality == "one diverged" else "open"
 
 
 def _excludes_zero(pair: PairDecision) -> bool:
@@ -192,33 +197,36 @@ def _time(cost: PairPrice | None) -> str:
 
 def _notes(comparison: Comparison, *, has_price: bool) -> list[str]:
     outcome = comparison.outcome
+    pairs = outcome.decisions.pairs if outcome.decisions else ()
     looks = "pairs and looks" if len(outcome.looks) > 1 else "pairs"
     told = [
         f"Answers and intervals hold for all {looks} together: in at least {100 * (1 - outcome.error):.4g} % of "
         "comparisons of roughly normal scores, none of them is wrong. Of other scores it is less often: "
         "the page “Error rates of the verdict” of the documentation has the rates, measured by simulations."
     ]
-    if any(pair.equality == "claimed" for pair in (outcome.decisions.pairs if outcome.decisions else ())):
+    if any(pair.equality == "claimed" for pair in pairs):
         told.append(
             "Equal: two one-sided tests show that the difference is smaller than the margin, in either direction."
         )
-    if any(_excludes_zero(pair) for pair in (outcome.decisions.pairs if outcome.decisions else ())):
+    if any(_excludes_zero(pair) for pair in pairs):
         told.append(
-            "Claims are about one optimizer at a time, at each look the one that leads: another pair can stay open "
-            "although its interval excludes 0."
+            "A pair can stay open although its interval excludes 0: it is not tested for a difference as long as "
+            "neither of the two leads."
+        )
+    if any(p_text(pair) == NOT_TESTED for pair in pairs):
+        told.append(
+            "Adjusted p is of a difference. Differences are tested for one optimizer at a time: at each look for the "
+            "one that leads, which is the best on validation of those not ruled out, and for the next best once that "
+            "one is shown to be better than all others."
         )
     if has_price:
         told.append(
-            "Decided at: the seeds in all at which an open pair, by itself, would be decided: as probably at fewer as "
-            f"at more, and in brackets the range of {round(10 * COVERAGE)} in 10 cases, from the mean and the spread "
-            "of the differences so far. The time is that of the first number."
+            "Decided at: the first look by which an open pair, by itself, would be decided in at least half of the "
+            f"cases, in seeds in all, and in brackets the range of {round(10 * COVERAGE)} in 10 cases, from the mean "
+            "and the spread of the differences so far. The time is that of the first number."
         )
     return told
 
 
 def _unless(silent: Sequence[str], texts: Sequence[str]) -> list[str]:
     return ["" if is_silent else text for is_silent, text in zip(silent, texts, strict=True)]
-
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"

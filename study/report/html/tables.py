@@ -16,6 +16,7 @@ from study.report.confirmed import divergence_text
 from study.report.curve_data import LEAST_SECONDS, shares_time
 from study.report.early_stops import epochs_text
 from study.report.figures.style import Style
+from study.report.html.untuned_cells import gain_cell, untuned_cell, untuned_notes
 from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.summary_rows import Row
 from study.report.training_conditions import length
@@ -118,8 +119,8 @@ def summary_table(comparison: Comparison, *, link: str, is_live: bool = False) -
             over_studies,
             diverged,
             ("n", "number", [row.tuned.n if row.tuned else "" for row in rows]),
-            ("untuned", "number", [_mean(row.untuned, metric) for row in rows]),
-            ("gain, points" if metric.is_share else "gain", "number", [_gain(row, metric) for row in rows]),
+            ("untuned", "number", [untuned_cell(row, metric) for row in rows]),
+            ("gain, points" if metric.is_share else "gain", "number", [gain_cell(row, metric) for row in rows]),
             ("best configuration", "lines", [_configurations(row) for row in rows]),
             ("trials", "number", [_trials(row) for row in rows]),
             ("diverged trials", "number", [row.states.get("diverged", 0) for row in rows]),
@@ -204,10 +205,7 @@ def _summary_notes(comparison: Comparison) -> list[str]:
         else f"There is no interval with fewer than {MIN_SEEDS} seeds.",
         _seconds_note(comparison),
     ]
-    if any(row.gain is not None for row in comparison.rows):
-        told.insert(
-            1, "Gain: the tuned mean against the untuned one, positive where tuning helped; it has no interval."
-        )
+    told[1:1] = untuned_notes(comparison.rows)
     if any(row.state_bytes is not None for row in comparison.rows):
         told.append(_MEMORY_NOTE)
     if any(row.epochs for row in comparison.rows):
@@ -347,10 +345,6 @@ def _span(interval: Interval | None, metric: ObjectiveMetric) -> str:
 
 def _interval(interval: Interval | None, metric: ObjectiveMetric) -> str:
     return "" if interval is None else f"{_mean(interval, metric)} ({_span(interval, metric)})"
-
-
-def _gain(row: Row, metric: ObjectiveMetric) -> str:
-    return "" if row.gain is None else metric.change(row.gain).removesuffix(f"{SPACE}points")
 
 
 def _trials(row: Row) -> str:

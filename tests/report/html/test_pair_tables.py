@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -6,6 +7,7 @@ from study.report.comparison import compare
 from study.report.html.page import ReportOrigin, render
 from study.report.html.pair_tables import differences_table, pairs_table
 from study.report.html.sections import sections
+from study.report.json_export import numbers
 
 ORIGIN = ReportOrigin(command="study compare tiny-mlp", ui="", experiment_ids={"tiny-mlp": "7"}, made="today")
 
@@ -129,3 +131,24 @@ def test_pairs_with_diverged_runs_have_a_note_that_p_is_no_plain_t_test(in_looks
     assert "Pairs with diverged runs" in told
     plain = differences_table(compare(make_experiment(study, *others))).notes
     assert not any("diverged" in note for note in plain)
+
+
+def test_pairs_without_the_one_that_leads_show_that_they_were_not_tested_and_no_p(in_looks, make_experiment):
+    # nadam and sgd differ clearly, but adam leads, and is not shown to be better than nadam.
+    found = compare(
+        make_experiment(
+            in_looks("adam", 0.9, 5, noise=0.06, validation=0.95),
+            in_looks("nadam", 0.9, 5, noise=0.001),
+            in_looks("sgd", 0.85, 5, noise=0.001),
+        )
+    )
+    table = pairs_table(found)
+    of = {heading.label: p for heading, p in zip(table.headings, cells(table, "adjusted p"), strict=True)}
+    assert of.pop("nadam, sgd") == "not tested: neither leads"
+    assert len(of) == 2
+    assert all(float(p) > 0.05 for p in of.values())
+    (pair,) = (each for each in found.outcome.decisions.pairs if math.isnan(each.p))
+    assert (pair.claim, pair.low > 0) == ("open", True)
+    assert any(note.startswith("Adjusted p is of a difference. ") for note in table.notes)
+    (told,) = (each for each in numbers([found])["experiments"][0]["pairs"] if each["first"] == "nadam")
+    assert (told["second"], told["p"]) == ("sgd", None)
