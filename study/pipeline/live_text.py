@@ -236,10 +236,14 @@ class Progress:
         has_value = any(trial.value is not None for trial in self.running.values())
         return [*([] if self.best is None and has_value else [self.best_text()]), *self.running_text()]
 
-    def best_text(self) -> str:
-        """Return the best value and its trial in words."""
+    def best_text(self, *, has_ended: bool = False) -> str:
+        """Return the best value and its trial in words.
+
+        Args:
+            has_ended: The study has ended, so no further value comes. Default False.
+        """
         if self.best is None:
-            return f"no {self.metric} yet"
+            return f"no {self.metric} from any trial" if has_ended else f"no {self.metric} yet"
         return f"best {self.metric} {score_text(self.best.objective)} (trial {self.best.number})"
 
     def running_text(self) -> list[str]:

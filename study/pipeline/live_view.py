@@ -288,7 +288,7 @@ class View:
                     n, seconds_text = progress.n_confirmed, duration_text(seconds)
                     self._write(f"{progress.name}: {n} further confirmations after {seconds_text}")
                 return
-            self._write(f"{progress.named}: {progress.best_text()} after {duration_text(seconds)}")
+            self._write(f"{progress.named}: {progress.best_text(has_ended=True)} after {duration_text(seconds)}")
 
     def message(self, text: str) -> None:
         """Show a line of text."""

@@ -84,7 +84,7 @@ def test_a_study_in_which_nothing_succeeded_says_so():
     assert stream.getvalue().splitlines() == [
         "e/adam: 1 trial",
         "trial 0 (1 of 1) failed; no val_loss yet",
-        "e/adam: no val_loss yet after 1 h 6 min",
+        "e/adam: no val_loss from any trial after 1 h 6 min",
     ]
 
 
@@ -409,7 +409,7 @@ def test_lines_of_a_sweep_name_their_study():
     assert lines == [
         "e/a (study 2 of 3): 1 trial",
         "e/a: trial 0 (1 of 1) complete: m 0.5000; no m yet",
-        "e/a (study 2 of 3): no m yet after 1.0 s",
+        "e/a (study 2 of 3): no m from any trial after 1.0 s",
     ]
 
 

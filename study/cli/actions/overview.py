@@ -286,7 +286,7 @@ def _row(study: StudyRecord, state: str) -> tuple[str, ...]:
         study.tags.get("progress", f"0/{study.n_trials}") + (", at target" if at_target(study) is not None else ""),
         f"{study.metrics.get('n_diverged', 0):.0f}",
         _number(study.metrics.get("best_objective")),
-        _number(_validation(study)),
+        _validation_text(study),
         _interval(study),
         _mean(study, untuned),
         study.tags.get("best", ""),
@@ -302,6 +302,14 @@ def _validation(study: StudyRecord) -> float | None:
     metric = metric_of(study.params, study.tags)
     values = [value for run in _tuned(study) if (value := metric.validation(run)) is not None]
     return sum(values) / len(values) if values else None
+
+
+def _validation_text(study: StudyRecord) -> str:
+    """Return the cell of the mean validation objective; that of a study without a finite one says why."""
+    tuned = _tuned(study)
+    if tuned and all(run.state == "diverged" for run in tuned):
+        return "all diverged"  # the worst value, which orders it, would read as a measured one
+    return _number(_validation(study))
 
 
 def _confirmed_metric(study: StudyRecord, names: Collection[str]) -> str | None:

@@ -186,7 +186,7 @@ class _Watching:
             progress = progress_of(record, now=0.0, now_s=record.opened)
             update(progress, record, now=0.0)
             took = rough_text((record.ended or time.time()) - record.opened)
-            line(f"{progress.name}: {state}, {progress.best_text()} after {took}")
+            line(f"{progress.name}: {state}, {progress.best_text(has_ended=True)} after {took}")
         self._ended = []
         if terminal_of_errors() is None:
             for key, progress in self.running.items():
