@@ -253,6 +253,15 @@ def test_search_and_confirmations_have_a_bar_each_that_counts_parts_of_trainings
     assert "recording the results" in drawn(view)
 
 
+def test_a_line_that_does_not_fit_leaves_out_its_last_parts_and_cuts_no_word(clock):
+    view = begun(n_trials=4, n_confirmations=0, place=(1, 3))
+    train(view, clock, 0, seconds=1.0)
+    said = "  2 s so far, about 6 s left; about 22 s with 2 more studies like it"
+    for width, told in ((len(said), said), (len(said) - 1, said.partition(";")[0]), (27, "  2 s so far")):
+        assert drawn(view, width=width).splitlines()[-1] == told
+    assert drawn(view, width=10).splitlines()[-1].endswith("…")
+
+
 def test_all_studies_of_a_command_have_a_time_once_this_one_has(clock):
     view = begun(n_trials=4, n_confirmations=0, place=(1, 3))
     train(view, clock, 0, seconds=1.0)
