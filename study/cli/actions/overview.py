@@ -315,7 +315,7 @@ def _validation_text(study: StudyRecord) -> str:
     """Return the cell of the mean validation objective; that of a study without a finite one says why."""
     tuned = _tuned(study)
     if tuned and all(run.state == "diverged" for run in tuned):
-        return "all diverged"  # the worst value, which orders it, would read as a measured one
+        return f"{len(tuned)} diverged"  # the worst value, which orders it, would read as a measured one
     return _number(_validation(study))
 
 

