@@ -19,7 +19,7 @@ from study.search.claims import Claims
 from study.search.storage.postgresql import are_alive, open_postgresql
 from study.search.stored_claims import read_claims
 from study.tracking.read_studies import read_studies
-from tests.faults.crew import ROOT
+from tests.faults.crew import ROOT, until
 from tests.faults.database_server import needs_postgresql, wait_for_no_disk
 
 pytestmark = [pytest.mark.faults, *needs_postgresql]
@@ -100,7 +100,7 @@ def test_a_paused_worker_notices_that_its_trial_was_taken_over(crew, url):
     crew.pause(paused, optuna_url=url)
     crew.killed.add(paused)
     (other,) = crew.start(1, **options)
-    crew.wait_for(3)
+    until(lambda: "trial 0" in {name for _, what, name, _ in crew.told() if what == "ended"}, "it was taken over")
     crew.go_on()
     crew.send(paused, signal.SIGCONT)
     statuses = crew.join()
