@@ -11,6 +11,7 @@ from study.core.errors import StudyError
 from study.core.names import mended
 from study.core.records import StudyRecord, latest_of_settings
 from study.report.comparison import Comparison
+from study.report.labelled_studies import studies_of_label
 from study.report.recorded_task import recorded_task
 from study.reproduction.recorded_run import RecordedRun, find_best_run, read_recorded_run
 from study.tracking.connection import Connections
@@ -98,7 +99,7 @@ class ExperimentSnapshot:
         return found
 
     def select(self, study: str | None, *, call: str) -> list[StudyRecord]:
-        """Return all studies, the study of a name, or all studies of an optimizer.
+        """Return all studies, the study of a name or of a comparison's label, or all studies of an optimizer.
 
         After a change of data or code, the comparison leaves the studies of before out. The name of one of them means
         the study in its place, if that is the only one of the optimizer.
@@ -117,6 +118,7 @@ class ExperimentSnapshot:
         current = [record for record in of_optimizer if record in self._compared_records]
         is_before = bool(named) and not any(record in self._compared_records for record in named)
         found = current if is_before and len(current) == 1 else named or current or of_optimizer
+        found = found or studies_of_label(study, self.records)
         if not found:
             raise self._unknown(study, call)
         return found

@@ -38,6 +38,9 @@ COMMANDS = {
 # Commands whose whole module is an action.
 _MODULES = {name: f"study.cli.actions.{name}" for name in ("delete", "rename")}
 
+# They write nothing that a signal could cut off.
+_READERS = ("watch", "list", "plan", "doctor")
+
 _HELP_WORDS = ("-h", "--help")
 _HELP = """study: which optimizer, at which settings, is best for this model and this data, and how sure are we?
 
@@ -99,8 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command not in _HELP_WORDS:
             working_directory()
             check_home()
-        # Who watches writes nothing that a signal could cut off.
-        with clean_stop(quiet=command == "watch"), limit_errors("this command"):
+        with clean_stop(writes=command not in _READERS), limit_errors("this command"):
             if command in _HELP_WORDS:
                 return _help()
             return int(importlib.import_module(_MODULES.get(command, f"study.cli.{command}")).main(rest))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TextIO
@@ -13,6 +14,8 @@ from study.core.wrapped_text import folded_help, n_cells, wrapped
 
 # Longer lines are hard to read.
 _WIDEST = 120
+# A word of a command, whose blanks are between quotes.
+_TYPED = re.compile(r"(?:'[^']*'|\"[^\"]*\"|\S)+")
 _BOLD, _YELLOW, _PLAIN = "\x1b[1m", "\x1b[33m", "\x1b[0m"
 
 
@@ -99,14 +102,32 @@ def write_commands(commands: Sequence[tuple[str, str]], *, stream: TextIO) -> No
 def write_typed(commands: Sequence[str], *, stream: TextIO) -> None:
     """Write commands to type, each from a new line on.
 
-    A command is never broken here, so that copying it gives one line, even where the terminal shows it in two.
+    One that is wider than the terminal is broken between its words, after a backslash, so that a copy of its lines is
+    the command. Elsewhere each stays one line.
 
     Args:
-        commands: The commands.
+        commands: The commands, as `shlex.join` gives them.
         stream: The stream to write to.
     """
-    own_sequences(stream).write("".join(f"  {shown(command)}\n" for command in commands))
+    width = width_of(stream) if is_screen(stream) else None
+    lines = [line for command in commands for line in _typed_lines(shown(command), width)]
+    own_sequences(stream).write("".join(f"  {line}\n" for line in lines))
     stream.flush()
+
+
+def _typed_lines(command: str, width: int | None) -> list[str]:
+    """Return the lines of a command that is indented by two cells; its quoted words stay whole."""
+    if width is None or n_cells(command) + 2 <= width:
+        return [command]
+    first, *others = _TYPED.findall(command)
+    lines = [first]
+    for word in others:
+        if n_cells(lines[-1]) + n_cells(word) + 5 > width:  # the indent, and ` \\` at the end
+            lines[-1] += " \\"
+            lines.append(f"  {word}")
+        else:
+            lines[-1] += f" {word}"
+    return lines
 
 
 def _colored(lines: Sequence[str], paragraph: Paragraph) -> list[str]:

@@ -52,7 +52,7 @@ def _told(found: Registration) -> str:
     version, study, run = found.version, found.target.study, found.target.run
     alias = f", alias {found.alias}" if found.alias is not None else ""
     already = "" if version.is_new else " has this model already"
-    of = f"{study.experiment}/{study.name}, {run.kind} {run.number}"
+    of = f"{study.experiment}/{study.name}, {run.words}"
     flavor = "pyfunc" if found.model.own_classes else "keras"
     start = f"import mlflow; mlflow.set_tracking_uri({redact(found.target.tracking_uri)!r})"
     lines = [

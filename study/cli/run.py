@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from study.cli.paragraphs import write_help
+from study.cli.paragraphs import write_help, write_paragraphs
 from study.cli.working_directory import own_conf, packaged_conf
 
 _HELP = """study run: search an optimizer's settings, confirm the best on fresh seeds, record everything.
@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> int:
     except MisreadError as error:
         raise hydra_app.with_further_faults(error) from None
     except CompositionError as error:
-        sys.stderr.write(f"study run: {error}\n")
+        write_paragraphs([f"study run: {error}"], stream=sys.stderr, hanging="  ")
         return 2
     return hydra_app.launch(command_line, jobs)
 

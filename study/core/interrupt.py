@@ -38,7 +38,7 @@ _NUMBERS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 
 
 @contextlib.contextmanager
-def clean_stop(*, quiet: bool = False) -> Iterator[None]:
+def clean_stop(*, quiet: bool = False, writes: bool = True) -> Iterator[None]:
     """Let the first signal of the block raise `Stopped`, which lets all parts write their last results.
 
     A slow store takes long for the last writes. A second Ctrl-C ends the process immediately, and so does the end of
@@ -53,8 +53,9 @@ def clean_stop(*, quiet: bool = False) -> Iterator[None]:
 
     Args:
         quiet: Write nothing, since the calling process does, except through `told_through`. Default False.
+        writes: The block writes results. Default True; False: nothing is said of them, nor anything else.
     """
-    signals = _Signals(quiet=quiet)
+    signals = _Signals(quiet=quiet, writes=writes)
     if threading.current_thread() is not threading.main_thread() or not signals.numbers:
         yield
         return
@@ -217,7 +218,7 @@ def told_through(tell: Callable[[str], None]) -> Iterator[None]:
 class _Signals:
     """The handlers of this process, and the thread that acts where the main thread is busy in a library's code."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, writes: bool = True) -> None:
         self.numbers = [
             number for number in _NUMBERS if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
         ]
@@ -225,7 +226,7 @@ class _Signals:
         self.delayed: int | None = None
         self.is_kept = is_interactive()
         self.tells: Callable[[str], None] | None = None
-        self._quiet, self._stopped = quiet, 0
+        self._quiet, self._writes, self._stopped = quiet, writes, 0
         self._received: Counter[int] = Counter()
         self._double_until: float | None = None
         self._timers: list[threading.Timer] = []
@@ -367,6 +368,8 @@ class _Signals:
         self._timers.append(timer)
 
     def _tell(self, text: str) -> None:
+        if not self._writes:
+            return
         is_told = self.tells is not None and is_called(self.tells, text, within_s=_DRAWN_IN_S)
         if not is_told and not self._quiet:
             with contextlib.suppress(OSError):  # the terminal was closed

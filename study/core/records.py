@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, cast
 
 from study.core.search_space import Value
-from study.core.trainer_interface import Kind, State
+from study.core.trainer_interface import Kind, State, run_words
 
 Role = Literal["study", "trial", "confirmation", "comparison"]
 # Time between two studies of a command, in seconds: the next one opens its data and stores.
@@ -52,6 +52,11 @@ class RunRecord:
     def kind(self) -> Kind:
         """The run's part in its study: `trial`, or the setting that it confirms."""
         return cast(Kind, self.config) if self.role == "confirmation" else "trial"
+
+    @property
+    def words(self) -> str:
+        """The run in words: `trial 3`, or `confirmation 0 (tuned)`."""
+        return run_words(self.kind, self.number)
 
     @property
     def finished(self) -> bool:

@@ -20,6 +20,19 @@ State = Literal["complete", "pruned", "diverged", "failed"]
 ConfirmationConfig = Literal["best", "default", "fixed"]
 # A training is a trial of the search, or a confirmation of one of three settings.
 Kind = Literal["trial"] | ConfirmationConfig
+# The names of the settings for people: `best 0` could be read as the best trial.
+SETTING_WORDS: Mapping[Kind, str] = {"best": "tuned", "default": "untuned", "fixed": "fixed"}
+
+
+def run_words(kind: Kind, number: int) -> str:
+    """Return a training in the words of all texts, such as `trial 3` or `confirmation 0 (tuned)`.
+
+    Args:
+        kind: `trial`, or the setting that is confirmed.
+        number: Index of the trial, from 0; of a confirmation, its repetition.
+    """
+    return f"trial {number}" if kind == "trial" else f"confirmation {number} ({SETTING_WORDS[kind]})"
+
 
 # Scalars of one epoch, named as Keras names them; with `tracking.every_n_steps` an array beside them.
 Metrics = Mapping[str, float]

@@ -13,7 +13,14 @@ from study.core.interrupt import stop_here
 from study.core.records import RunRecord
 from study.core.search_space import Value, text_of
 from study.core.seeds import confirmation_order_seed, confirmation_run_seed
-from study.core.trainer_interface import BestTrial, ConfirmationConfig, Kind, Trial, TrialResult
+from study.core.trainer_interface import (
+    SETTING_WORDS,
+    BestTrial,
+    ConfirmationConfig,
+    Kind,
+    Trial,
+    TrialResult,
+)
 from study.pipeline.context import StudyContext
 from study.pipeline.train_batch import show_ended, train_batch
 from study.search.claims import confirmation_key
@@ -291,9 +298,9 @@ def _supersede(
             )
         if reordered:
             context.view.message(
-                f"{len(reordered)} confirmations ({kind}) are from an earlier version, which gave all study seeds the "
-                "same batch orders. They are kept and marked as superseded, and trained again under orders of this "
-                "study seed."
+                f"{len(reordered)} confirmations ({SETTING_WORDS[kind]}) are from an earlier version, which gave all "
+                "study seeds the same batch orders. They are kept and marked as superseded, and trained again under "
+                "orders of this study seed."
             )
         superseded |= _mark_superseded(context, kind, [*moved, *reordered])
     return finished.keys() - superseded

@@ -10,7 +10,7 @@ from statistics import median
 
 from study.config.schema import Direction
 from study.core.number_text import score_text
-from study.core.trainer_interface import BestTrial, Kind
+from study.core.trainer_interface import SETTING_WORDS, BestTrial, Kind, run_words
 from study.pipeline.live_pace import Pace
 from study.pipeline.live_parts import Bar, Ended, LookPlace, Running, bar_of, epochs_text
 
@@ -128,7 +128,7 @@ class Progress:
         has_default = bool(self.n_default or n_default or default)
         title = "further confirmations" if self.is_round else "confirm tuned" if has_default else "confirmations"
         first = bar_of(title, n_tuned, n=self.n_confirmations - self.n_default, running=tuned)
-        second = bar_of("confirm default", n_default, n=self.n_default, running=default)
+        second = bar_of("confirm untuned", n_default, n=self.n_default, running=default)
         return [bar for bar in (*([] if self.is_round else [search]), first, second) if bar.n]
 
     def _running_of(self, part: str) -> list[Running]:
@@ -145,7 +145,7 @@ class Progress:
         """
         if kind == "trial":
             return f"trial {number} ({number + 1} of {self.n_trials})"
-        return f"confirmation {number} ({kind})"
+        return run_words(kind, number)
 
     @property
     def named(self) -> str:
@@ -236,10 +236,14 @@ class Progress:
         has_value = any(trial.value is not None for trial in self.running.values())
         return [*([] if self.best is None and has_value else [self.best_text()]), *self.running_text()]
 
-    def best_text(self) -> str:
-        """Return the best value and its trial in words."""
+    def best_text(self, *, has_ended: bool = False) -> str:
+        """Return the best value and its trial in words.
+
+        Args:
+            has_ended: The study has ended, so no further value comes. Default False.
+        """
         if self.best is None:
-            return f"no {self.metric} yet"
+            return f"no {self.metric} from any trial" if has_ended else f"no {self.metric} yet"
         return f"best {self.metric} {score_text(self.best.objective)} (trial {self.best.number})"
 
     def running_text(self) -> list[str]:
@@ -248,7 +252,8 @@ class Progress:
         if len(self.running) <= MOST_SHOWN and (begun or len(self.running) < 2):
             return [f"{self.title(*key)}: {trial.text(self.metric)}" for key, trial in self.running.items()]
         kinds = {kind for kind, _ in self.running}
-        what = "trials" if kinds == {"trial"} else f"confirmations ({', '.join(sorted(kinds - {'trial'}))})"
+        settings = ", ".join(sorted(SETTING_WORDS[kind] for kind in kinds if kind != "trial"))
+        what = "trials" if kinds == {"trial"} else f"confirmations ({settings})"
         if not begun:
             return [f"{len(self.running)} {what} begin together"]
         batch = list(self.running.values())
@@ -270,7 +275,7 @@ class Progress:
             ended: The ends, at least one.
         """
         numbers = [one.number for one in ended]
-        of = "trials" if kind == "trial" else f"confirmations ({kind})"
+        of = "trials" if kind == "trial" else f"confirmations ({SETTING_WORDS[kind]})"
         counts = Counter(one.state for one in ended)
         states = ", ".join(f"{counts[state]} {state}" for state in sorted(counts))
         # A pruned trial's value is from an earlier epoch; a diverged trial's is only the worst possible one.

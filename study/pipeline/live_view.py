@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live as RichLive
 from rich.text import Text
 
@@ -24,10 +26,11 @@ from study.pipeline.live_parts import Bar, Ended, LookPlace, Running
 from study.pipeline.live_text import MOST_SHOWN, Progress, duration_text, rough_text
 from study.pipeline.notebook_view import kernels_display, open_display
 
-__all__ = ["Ended", "LookPlace", "View", "drawn", "drawn_below", "open_view"]
+__all__ = ["Ended", "Fitting", "LookPlace", "View", "drawn", "drawn_below", "open_view"]
 
 _REFRESHES_PER_SECOND = 4
 _BAR = 30  # width of a bar, in cells
+_ALL_BUT_LAST = re.compile(r"(.*)[;,] ")  # of the parts of a line
 _SIGNS, _ASCII = ("━", "╸", "─"), ("#", "=", "-")  # a done cell, half of one, and the rest
 
 
@@ -288,7 +291,7 @@ class View:
                     n, seconds_text = progress.n_confirmed, duration_text(seconds)
                     self._write(f"{progress.name}: {n} further confirmations after {seconds_text}")
                 return
-            self._write(f"{progress.named}: {progress.best_text()} after {duration_text(seconds)}")
+            self._write(f"{progress.named}: {progress.best_text(has_ended=True)} after {duration_text(seconds)}")
 
     def message(self, text: str) -> None:
         """Show a line of text."""
@@ -316,7 +319,7 @@ class View:
 
 
 def drawn(progress: Progress, now: float, *, is_unicode: bool = True) -> RenderableType:
-    """Draw the progress of a study in a few lines, each cut at the width of the terminal.
+    """Draw the progress of a study in a few lines, none wider than the terminal.
 
     Args:
         progress: The progress.
@@ -330,10 +333,27 @@ def drawn(progress: Progress, now: float, *, is_unicode: bool = True) -> Rendera
         Text.assemble(f"  {bar.title:<{room}}  ", *_bar(bar, is_unicode=is_unicode), f"  {bar.text()}") for bar in bars
     ]
     lines = [*progress.told_text(), progress.time_text(now)]
-    texts = [head, *told, *(Text(f"  {in_one_line(line)}") for line in lines)]
-    for text in texts:
+    for text in (head, *told):
         text.no_wrap, text.overflow = True, "ellipsis"
-    return Group(*texts)
+    return Group(head, *told, *(Fitting(f"  {in_one_line(line)}") for line in lines))
+
+
+class Fitting:
+    """A line that leaves out its last parts, after a semicolon or a comma, where a terminal has no room for them.
+
+    Args:
+        line: The line. If its first part does not fit either, it is cut.
+    """
+
+    def __init__(self, line: str) -> None:
+        self._line = line
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the line as far as it fits."""
+        line = self._line
+        while cell_len(line) > options.max_width and (found := _ALL_BUT_LAST.match(line)):
+            line = found[1]
+        yield Text(line, no_wrap=True, overflow="ellipsis")
 
 
 def _bar(bar: Bar, *, is_unicode: bool) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from study.config.schema import Objective
-from study.core.trainer_interface import EpochReport, Kind, Together, Trial, TrialResult, nothing
+from study.core.trainer_interface import SETTING_WORDS, EpochReport, Kind, Together, Trial, TrialResult, nothing
 from study.pipeline.context import StudyContext
 from study.pipeline.live_view import Ended
 from study.search.failed_trials import explained, failure_messages
@@ -109,7 +109,7 @@ def show_ended(context: StudyContext, kind: Kind, ended: Scored) -> None:
         n_spent=context.search.n_spent,
     )
     failed = [result for result, _ in ended if result.state == "failed"]
-    title = "trial" if kind == "trial" else f"confirmation ({kind})"
+    title = "trial" if kind == "trial" else f"confirmation ({SETTING_WORDS[kind]})"
     for message in failure_messages(failed, context.config, title=title):
         context.view.message(message)
 

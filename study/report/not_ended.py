@@ -26,10 +26,12 @@ def not_begun(experiment: ComparedExperiment) -> Iterator[Caution]:
     n = len(named - there)
     if n:
         has, them = ("has", "it") if n == 1 else ("have", "them")
-        text = (
-            f"{n} of the {len(named | there)} studies of these commands {has} no trial yet, or {has} been deleted. "
-            f"The same command begins {them}. Each further study widens the intervals, so a claim may be withdrawn."
-        )
+        told = f"{n} of the {len(named | there)} studies of these commands {has} no trial yet"
+        if named - there <= _of_running(experiment):
+            told += f". The command runs, and begins {them}."
+        else:
+            told += f", or {has} been deleted. The same command begins {them}."
+        text = f"{told} Each further study widens the intervals, so a claim may be withdrawn."
         brief = f"{n} of the {len(named | there)} studies of these commands {has} no trial yet"
         yield Caution(topic="Not begun", text=text, serious=True, brief=brief)
 
@@ -72,6 +74,12 @@ def _there_and_named(experiment: ComparedExperiment) -> tuple[set[str], set[str]
     commands = {record.tags.get("command_studies", "") for record in experiment.records}
     named = {digest for command in commands for digest in command.split(",") if digest}
     return {record.settings_id for record in experiment.records}, named - experiment.unselected
+
+
+def _of_running(experiment: ComparedExperiment) -> set[str]:
+    """Return the digests of the studies of all commands that are known to run."""
+    running = [record for record in experiment.records if experiment.has_worker.get(record.run_id)]
+    return {digest for record in running for digest in record.tags.get("command_studies", "").split(",")}
 
 
 def not_ended(experiment: ComparedExperiment) -> Iterator[Caution]:

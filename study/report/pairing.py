@@ -217,10 +217,12 @@ def _without_confirmations(entry: Entry) -> str:
     for study in entry.studies:
         if study.trials and study.ranges and study.best is None:
             diverged = sum(run.state == "diverged" for run in study.trials)
-            return (
-                f"it has no confirmations, since none of the {len(study.trials)} trials of {study.record.name} "
-                f"completed ({diverged} diverged)"
-            )
+            # The entry was named as it is labelled: another spelling here would look like another study.
+            n = len(study.trials)
+            none = "its only trial did not complete" if n == 1 else f"none of its {n} trials completed"
+            if len(entry.studies) > 1:
+                none = f"none of the {n} trials of {study.record.name} completed"
+            return f"it has no confirmations, since {none} ({diverged} diverged)"
     return "it has no confirmations"
 
 

@@ -102,7 +102,7 @@ def _range_faults(own: _Subject, argument: str, params: Mapping[str, str]) -> It
 def _run_faults(
     record: StudyRecord, run: RunRecord, searched: Sequence[str], metric: ObjectiveMetric
 ) -> Iterator[str]:
-    own = _Subject(f"{record.name}, {run.kind} {run.number} (run {run.run_id})")
+    own = _Subject(f"{record.name}, {run.words} (run {run.run_id})")
     if run.state is not None and run.role == "trial":
         for argument in searched:
             if f"{range_key(argument)}.choices" in record.params:

@@ -57,7 +57,7 @@ class ComparedStudy:
     @property
     def seed(self) -> int:
         """The study's `study_seed`."""
-        return int(self.record.params.get("study_seed", 0))
+        return _seed(self.record)
 
     @property
     def complete(self) -> bool:
@@ -217,6 +217,34 @@ def gather(
     )
 
 
+def labelled_groups(records: Sequence[StudyRecord]) -> list[tuple[str, str, list[StudyRecord]]]:
+    """Group the studies that differ only in their seeds, and return the label, the name and the studies of each group.
+
+    Studies with the same seeds too, which only a forced comparison has, differ in data or code: the earlier ones are
+    an entry, and so are the later ones.
+
+    Args:
+        records: The studies of one experiment that are compared.
+    """
+    grouped: dict[tuple[object, ...], list[StudyRecord]] = defaultdict(list)
+    seen: Counter[str] = Counter()
+    for record in sorted(records, key=lambda record: record.opened):
+        alike = tuple(sorted((key, value) for key, value in record.params.items() if key not in _SEEDS))
+        grouped[alike, seen[record.settings_id]].append(record)
+        seen[record.settings_id] += 1
+    groups = [sorted(group, key=lambda record: (_seed(record), record.name)) for group in grouped.values()]
+    optimizers = [group[0].optimizer for group in groups]
+    names = [
+        # The name of one study of several would name its seed.
+        optimizer if len(group) > 1 and optimizers.count(optimizer) == 1 else group[0].name
+        for group, optimizer in zip(groups, optimizers, strict=True)
+    ]
+    labels = entry_labels(
+        names, optimizers=optimizers, hidden=_SEEDS if any(len(group) > 1 for group in groups) else ()
+    )
+    return list(zip(labels, names, groups, strict=True))
+
+
 def at_target(record: StudyRecord) -> int | None:
     """Return the number of trials after which a search ended at `budget.until.target`; None if it did not.
 
@@ -284,6 +312,10 @@ def n_planned(record: StudyRecord) -> int:
     return int(tags.get("n_confirmations", 0))
 
 
+def _seed(record: StudyRecord) -> int:
+    return int(record.params.get("study_seed", 0))
+
+
 def _ended(record: StudyRecord) -> dict[int, RunRecord]:
     """Return the trials that ended, by number; the later of two with the same number."""
     return {run.number: run for run in record.trials if run.state is not None}
@@ -346,30 +378,15 @@ def _scored(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> tuple[RunReco
 
 
 def _entries(studies: Sequence[ComparedStudy]) -> tuple[Entry, ...]:
-    """Group the studies that differ only in their seeds.
-
-    Studies with the same seeds too, which only a forced comparison has, differ in data or code: the earlier ones are
-    an entry, and so are the later ones.
-    """
-    grouped: dict[tuple[object, ...], list[ComparedStudy]] = defaultdict(list)
-    seen: Counter[str] = Counter()
-    for study in sorted(studies, key=lambda study: study.record.opened):
-        params, settings = study.record.params.items(), study.record.settings_id
-        alike = tuple(sorted((key, value) for key, value in params if key not in _SEEDS))
-        grouped[alike, seen[settings]].append(study)
-        seen[settings] += 1
-    groups = [sorted(group, key=lambda study: (study.seed, study.record.name)) for group in grouped.values()]
-    optimizers = [group[0].record.optimizer for group in groups]
-    names = [
-        # The name of one study of several would name its seed.
-        optimizer if len(group) > 1 and optimizers.count(optimizer) == 1 else group[0].record.name
-        for group, optimizer in zip(groups, optimizers, strict=True)
-    ]
-    labels = entry_labels(
-        names, optimizers=optimizers, hidden=_SEEDS if any(len(group) > 1 for group in groups) else ()
-    )
+    """Return the studies as entries, in the order of their names."""
+    of_run = {study.record.run_id: study for study in studies}
     entries = [
-        Entry(label=label, optimizer=optimizer, studies=tuple(group), name=name)
-        for label, optimizer, group, name in zip(labels, optimizers, groups, names, strict=True)
+        Entry(
+            label=label,
+            optimizer=group[0].optimizer,
+            studies=tuple(of_run[record.run_id] for record in group),
+            name=name,
+        )
+        for label, name, group in labelled_groups([study.record for study in studies])
     ]
     return tuple(sorted(entries, key=lambda entry: entry.name))

@@ -74,7 +74,7 @@ def _provenance(target: RecordedRun, exported_on: datetime.date) -> dict[str, An
         "study": study.name,
         "study_id": study.study_id,
         "run_id": run.run_id,
-        "run": f"{run.kind} {run.number}",
+        "run": run.words,
         "recorded_on": datetime.datetime.fromtimestamp(run.started, tz=datetime.UTC).date().isoformat(),
         "exported_on": exported_on.isoformat(),
         "objective": objective,

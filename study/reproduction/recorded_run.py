@@ -19,6 +19,7 @@ from study.core.names import mended
 from study.core.readable_output import in_one_line
 from study.core.records import NOT_HYPERPARAMETERS, RunRecord, StudyRecord
 from study.core.search_space import Value, of_config, of_optimizer, value_of
+from study.report.labelled_studies import studies_of_label
 from study.report.objective_metric import metric_of
 from study.reproduction.exported_file import read_exported
 from study.tracking.connection import Connections
@@ -63,7 +64,7 @@ class RecordedRun:
     @property
     def title(self) -> str:
         """The run, in words."""
-        return f"{self.study.experiment}/{self.study.name}, {self.run.kind} {self.run.number} (run {self.run.run_id})"
+        return f"{self.study.experiment}/{self.study.name}, {self.run.words} (run {self.run.run_id})"
 
     @property
     def hyperparameters(self) -> dict[str, Value]:
@@ -138,6 +139,8 @@ def find_recorded_run(tracking_uri: str, name: str, *, folder: Path) -> Recorded
 def find_study(tracking_uri: str, name: str, *, connections: Connections | None = None) -> StudyRecord:
     """Find the study that `experiment/study` or `experiment/optimizer` names; a study's own name has priority.
 
+    The label of a comparison is taken too, as in `experiment/adam (weight_decay 0.01)`.
+
     Args:
         tracking_uri: Address of the store.
         name: The name.
@@ -155,14 +158,16 @@ def find_study(tracking_uri: str, name: str, *, connections: Connections | None 
         raise StudyError(_unknown(name, "an experiment in the store", name.rpartition("/")[0], known))
     named: list[StudyRecord] = []
     same_optimizer: list[StudyRecord] = []
+    labelled: list[StudyRecord] = []
     words: set[str] = set()
     for experiment in experiments:
         wanted = name.removeprefix(f"{experiment}/")
         studies = read_studies(tracking_uri, experiment, connections=connections)
         named += [study for study in studies if study.name in (wanted, mended(wanted))]
         same_optimizer += [study for study in studies if study.optimizer == wanted]
+        labelled += studies_of_label(wanted, studies)
         words |= {word for study in studies for word in (study.name, study.optimizer)}
-    found = named or same_optimizer
+    found = named or same_optimizer or labelled
     if not found:
         raise StudyError(_unknown(name, f"a study or an optimizer of {experiment}", wanted, sorted(words)))
     if len(found) > 1:

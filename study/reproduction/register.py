@@ -124,12 +124,9 @@ def _of_best(target: RecordedRun, typed: str) -> RecordedRun:
     is_run = typed == target.run.run_id or (bool(target.exported) and not is_confirmed_best(target.run))
     if is_run and target.run != best:
         named = f"{study.experiment}/{study.name}"
-        is_trial = target.run.kind == "trial"
         raise StudyError(
             f"TARGET={typed}: expected a study, or the run of its best confirmation, since a study keeps no other "
-            f"model, and this is {'the trial' if is_trial else 'the confirmation'} "
-            f"{'' if is_trial else f'{target.run.kind} '}{target.run.number} of {named}. "
-            f"{_next(best, named)}"
+            f"model, and this is the {target.run.words} of {named}. {_next(best, named)}"
         )
     if best is None:
         raise StudyError(
@@ -190,7 +187,7 @@ def _find_model(target: RecordedRun, typed: str, connections: Connections) -> Ke
         advice = f"Run the study's command again with tracking.log_model=true: {trains}"
         raise StudyError(f"{named}, and this one has tracking.log_model=false. {advice}")
     raise StudyError(
-        f"{named}, and that of the confirmation {run.kind} {run.number} was not: the study was stopped before its "
+        f"{named}, and that of its {run.words} was not: the study was stopped before its "
         f"end, the model was deleted in MLflow, or Keras could not save it, which the study said. {again}"
     )
 
@@ -208,7 +205,7 @@ def _tags(target: RecordedRun) -> dict[str, str]:
         **searched,
         "dataset": study.dataset,
         "model": study.model,
-        "confirmation": f"{run.kind} {run.number}",
+        "confirmation": run.words,
         "run_id": run.run_id,
         "data_digest": ", ".join(target.data_digests),
         "git_commit": study.tags.get("git_commit", ""),

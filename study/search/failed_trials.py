@@ -87,7 +87,7 @@ def failure_messages(failed: Sequence[TrialResult], config: StudyConfig, *, titl
     Args:
         failed: Results of failed trials.
         config: The study's config.
-        title: What they are: `trial`, or for example `confirmation (best)`, which cannot be tried alone.
+        title: What they are: `trial`, or for example `confirmation (tuned)`, which cannot be tried alone.
     """
     alike: dict[str, list[TrialResult]] = {}
     for result in failed:

@@ -32,7 +32,7 @@ from study.core.names import in_file_name
 from study.core.records import Role, RunRecord
 from study.core.redaction import redact, redacted
 from study.core.search_space import text_of
-from study.core.trainer_interface import ConfirmationConfig, Kind, State, Trial
+from study.core.trainer_interface import ConfirmationConfig, Kind, State, Trial, run_words
 from study.core.trees import Tree, leaves, named_leaves
 from study.datasets import Dataset, Split
 from study.tracking.packed_tags import all_tags
@@ -60,8 +60,6 @@ _PARAM_LENGTH = 6000
 TAG_LENGTH = 8000
 _KEY_LENGTH = 250
 _PER_CALL = 100
-# The names of the settings for people: `best 0` could be read as the best trial.
-_SETTINGS = {"best": "tuned", "default": "untuned", "fixed": "fixed"}
 
 
 def run_name(kind: Kind, number: int, *, study_name: str) -> str:
@@ -72,8 +70,7 @@ def run_name(kind: Kind, number: int, *, study_name: str) -> str:
         number: Index of the trial, from 0; of a confirmation, its repetition.
         study_name: Name of the study in its experiment.
     """
-    own = f"trial {number}" if kind == "trial" else f"confirmation {number} ({_SETTINGS[kind]})"
-    return f"{study_name} {own}"
+    return f"{study_name} {run_words(kind, number)}"
 
 
 def workload_tags(config: StudyConfig, *, study_name: str) -> dict[str, str]:

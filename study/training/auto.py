@@ -170,13 +170,9 @@ def cheapest(
         return None
     best, *others = sorted(seconds, key=seconds.__getitem__)
     # Every option has the start of this process, which the costs leave out.
-    beside = f" ({seconds[others[0]]:.2g} s with {others[0]})" if others else ""
-    n_studies = f" of {len(sizes)} studies" if len(sizes) > 1 else ""
-    what = f"{sum(sum(size.batches) for size in sizes)} trainings{n_studies}"
-    kinds = "/".join(dict.fromkeys(size.kind for size in sizes))
-    net = f"a {kinds} net on a {device.upper()}"
-    about = f"about {seconds[best]:.2g} s of compiling and training alone{beside}"
-    return Choice(option=best, reason=f"{about} for {what} of {net}, by {facts.source}")
+    # One line of a terminal: `study doctor` says by which costs.
+    beside = f", {seconds[others[0]]:.2g} s with {others[0]}" if others else ""
+    return Choice(option=best, reason=f"about {seconds[best]:.2g} s of training{beside}")
 
 
 def show(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from study.api.open_experiment import open_experiment
+from study.core.names import hydra_text
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.datasets import Dataset, Split
 from study.tracking.study_tracker import open_study
@@ -116,7 +117,7 @@ def record_study(compose_quick, empty_folder):
     """Write a study into MLflow with invented trials and confirmations: their scores by number."""
 
     def write(name, *overrides, trials=(), best=(), **more):
-        config = compose_quick(f"study_name={name}", *overrides, folder=empty_folder)
+        config = compose_quick(f"study_name={hydra_text(name)}", *overrides, folder=empty_folder)
         with open_study(config, study_name=name, dataset=DATASET, environment={}) as tracker:
             for number, score in enumerate(trials):
                 record(tracker, "trial", number, score, **more)

@@ -173,6 +173,19 @@ def test_names_are_those_of_studies_and_optimizers(record_study):
         view.trials("xyz")
 
 
+def test_the_label_that_a_page_prints_names_its_study(record_study):
+    for decay in ("0.01", "0.02"):
+        words = (f"adam-weight_decay={decay}", "optimizer=adam", f"optimizer.weight_decay={decay}")
+        folder = record_study(*words, trials=(0.5, 0.6), best=(0.7,) * 3)
+    view = open_experiment("digits-mlp", folder=folder)
+    assert "adam (weight_decay 0.02)" in " ".join(view.answer.split())
+    assert view.best("adam (weight_decay 0.02)").study == "adam-weight_decay=0.02"
+    assert view.trials("adam (weight_decay 0.01)")["study"].unique().tolist() == ["adam-weight_decay=0.01"]
+    with pytest.raises(StudyError, match=r"best\('adam \(weight_decay 0.03\)'\): expected one of adam-weight_decay="):
+        view.best("adam (weight_decay 0.03)")
+    assert view.delete("adam (weight_decay 0.02)") == ["adam-weight_decay=0.02"]
+
+
 def test_hyperparameters_keep_their_types_and_do_not_hide_other_columns(record_study):
     more = {"steps": 3, "mode": "fast", "number": 0.5, "betas": ("a", "b"), "nesterov": True}
     folder = record_study("sgd", trials=(0.5, 0.6), hyperparameters=more)

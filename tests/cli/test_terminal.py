@@ -87,11 +87,11 @@ def test_compiling_search_and_confirmations_are_shown_with_the_place_in_the_swee
     for place, name in (("1 of 2", "sgd"), ("2 of 2", "adam")):
         head = f"digits-mlp/{name}   study {place}"
         assert shows(
-            command, head, "search .* 0 of 3 trials", "confirm tuned .* 0 of 3", r"confirm default .* \d of 3"
+            command, head, "search .* 0 of 3 trials", "confirm tuned .* 0 of 3", r"confirm untuned .* \d of 3"
         )
         assert shows(command, head, r"trial \d \(\d of 3\): epoch \d of 3, val_accuracy 0\.\d{4}\n")
         assert shows(
-            command, head, "search .* 3 of 3 trials", "confirm tuned .* [0-3] of 3", r"confirmation \d \(best\)"
+            command, head, "search .* 3 of 3 trials", "confirm tuned .* [0-3] of 3", r"confirmation \d \(tuned\)"
         )
     assert shows(command, "study 1 of 2", r"building and compiling: \d+ s; time left not known yet")
     assert shows(command, r"\d s so far, about \d+ s left; about .* with 1 more study like it")

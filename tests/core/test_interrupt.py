@@ -71,6 +71,23 @@ def test_once_ends_cleanly(number):
     assert err == f"\n{told[number]}\n"
 
 
+@pytest.mark.parametrize("number", STATUS)
+def test_a_block_that_only_reads_says_nothing_of_results(number):
+    script = f"""
+import os, time
+from study.core.interrupt import Stopped, clean_stop, told_through
+
+try:
+    with clean_stop(writes=False), told_through(print):
+        os.kill(os.getpid(), {int(number)})
+        time.sleep(30)
+except Stopped as stopped:
+    print("ended by", int(stopped.number))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"ended by {int(number)}\n", "")
+
+
 def test_ctrl_c_twice_stops_immediately():
     with started("slow") as process:
         assert process.stdout is not None

@@ -25,7 +25,7 @@ EXPERIMENT, OPTIMIZERS, N_TRIALS, MOST = "digits-mlp", ("adam", "lion", "sgd"), 
 LOOKS = (5, 10, 20)
 OF_TIME = ("seconds_train", "seconds_compile", "seconds_evaluate")
 LOOK = re.compile(r"look at (\d+) seeds")
-TRAINED = re.compile(r"^(?:\S+: )?(?:(\d+) confirmations|confirmation \d+) \(best\)", re.MULTILINE)
+TRAINED = re.compile(r"^(?:\S+: )?(?:(\d+) confirmations|confirmation \d+) \(tuned\)", re.MULTILINE)
 
 
 def start(folder):
@@ -108,9 +108,9 @@ def test_a_command_confirms_in_rounds_until_nothing_is_due(whole):
 
 
 MOMENTS = {
-    "before the first look": (r"confirmation 0 \(best\)", 1),
+    "before the first look": (r"confirmation 0 \(tuned\)", 1),
     "between looks": (r"look at 5 seeds", 1),
-    "within a look": (r"confirmation 5 \(best\)", 1),
+    "within a look": (r"confirmation 5 \(tuned\)", 1),
     "between studies of a look": (r"further confirmations", 2),
     "at the end": (r"further confirmations", 3),
 }

@@ -81,7 +81,7 @@ def test_a_study_of_an_earlier_version_is_confirmed_anew_and_says_so(ready, monk
     }
     assert _orders(after, superseded=True) == _orders(before)
     printed = "".join(capfd.readouterr())
-    assert "2 confirmations (best) are from an earlier version" in printed
+    assert "2 confirmations (tuned) are from an earlier version" in printed
     assert "trained again under orders of this study seed" in printed
 
     # The recorded seeds decide: the earlier run is reproduced to the last bit.

@@ -69,7 +69,7 @@ def test_without_a_terminal_each_event_is_a_line_and_epochs_are_silent():
     assert lines_of() == [
         "digits-mlp/adam: 2 trials",
         "trial 0 (1 of 2) complete: val_accuracy 0.9123; best val_accuracy 0.9123 (trial 0)",
-        "confirmation 0 (best) complete: val_accuracy 0.9123",
+        "confirmation 0 (tuned) complete: val_accuracy 0.9123",
         "digits-mlp/adam: best val_accuracy 0.9123 (trial 0) after 8.3 s",
     ]
     assert lines_of(n_done=1)[0] == "digits-mlp/adam: 2 trials, 1 of them already done"
@@ -84,7 +84,7 @@ def test_a_study_in_which_nothing_succeeded_says_so():
     assert stream.getvalue().splitlines() == [
         "e/adam: 1 trial",
         "trial 0 (1 of 1) failed; no val_loss yet",
-        "e/adam: no val_loss yet after 1 h 6 min",
+        "e/adam: no val_loss from any trial after 1 h 6 min",
     ]
 
 
@@ -96,7 +96,7 @@ def test_a_diverged_training_has_no_value_of_its_own():
         view.trials_ended("best", [Ended(number=0, state="diverged", objective=0.0)], best=None)
     assert stream.getvalue().splitlines()[1:] == [
         "trial 0 (1 of 2) diverged; no val_accuracy yet",
-        "confirmation 0 (best) diverged",
+        "confirmation 0 (tuned) diverged",
     ]
 
 
@@ -240,7 +240,7 @@ def test_search_and_confirmations_have_a_bar_each_that_counts_parts_of_trainings
     assert lines[0] == "e/a   study 2 of 3"
     assert lines[1] == "  search           ━━━━──────────────────────────  0 of 4 trials"
     assert lines[2] == "  confirm tuned    ──────────────────────────────  0 of 2"
-    assert lines[3] == "  confirm default  ──────────────────────────────  0 of 1"
+    assert lines[3] == "  confirm untuned  ──────────────────────────────  0 of 1"
     for number in range(4):
         train(view, clock, number, seconds=1.0)
     train(view, clock, 0, seconds=1.0, kind="best")
@@ -251,6 +251,15 @@ def test_search_and_confirmations_have_a_bar_each_that_counts_parts_of_trainings
     train(view, clock, 1, seconds=1.0, kind="best")
     train(view, clock, 0, seconds=1.0, kind="default")
     assert "recording the results" in drawn(view)
+
+
+def test_a_line_that_does_not_fit_leaves_out_its_last_parts_and_cuts_no_word(clock):
+    view = begun(n_trials=4, n_confirmations=0, place=(1, 3))
+    train(view, clock, 0, seconds=1.0)
+    said = "  2 s so far, about 6 s left; about 22 s with 2 more studies like it"
+    for width, told in ((len(said), said), (len(said) - 1, said.partition(";")[0]), (27, "  2 s so far")):
+        assert drawn(view, width=width).splitlines()[-1] == told
+    assert drawn(view, width=10).splitlines()[-1].endswith("…")
 
 
 def test_all_studies_of_a_command_have_a_time_once_this_one_has(clock):
@@ -395,8 +404,8 @@ def test_without_a_terminal_a_batch_is_a_line_and_what_failed_another():
         "trial 3 (4 of 70) failed; best m 0.2500 (trial 5)",
         "6 trials (0 to 5): 3 complete, 1 diverged, 1 failed, 1 pruned; m best 0.2500, median 0.5000; "
         "best m 0.2500 (trial 5)",
-        "confirmation 3 (default) failed",
-        "5 confirmations (default) (0 to 4): 2 complete, 1 diverged, 1 failed, 1 pruned; m best 0.5000, median 0.6000",
+        "confirmation 3 (untuned) failed",
+        "5 confirmations (untuned) (0 to 4): 2 complete, 1 diverged, 1 failed, 1 pruned; m best 0.5000, median 0.6000",
     ]
 
 
@@ -409,7 +418,7 @@ def test_lines_of_a_sweep_name_their_study():
     assert lines == [
         "e/a (study 2 of 3): 1 trial",
         "e/a: trial 0 (1 of 1) complete: m 0.5000; no m yet",
-        "e/a (study 2 of 3): no m yet after 1.0 s",
+        "e/a (study 2 of 3): no m from any trial after 1.0 s",
     ]
 
 

@@ -94,7 +94,7 @@ def test_lines_remain_and_their_markup_is_text(cell, clock):
         "digits/adam: 4 trials, 1 of them already done",
         "a <b>bold</b> word\\x1b[31m",
         "trial 2 (3 of 4) failed; no val_accuracy yet",
-        "digits/adam: no val_accuracy yet after 1.0 s",
+        "digits/adam: no val_accuracy from any trial after 1.0 s",
     ]
 
 

@@ -42,6 +42,12 @@ def test_studies_of_a_command_that_have_not_begun_are_counted(make_study, make_e
     (caution,) = not_begun(make_experiment(planned))
     assert caution.serious
     assert caution.text.startswith("2 of the 3 studies of these commands have no trial yet, or have been deleted. ")
+    running = replace(planned, status="RUNNING")
+    for known, begins in ((True, "The command runs, and begins them."), (False, "The same command begins them.")):
+        watched = replace(make_experiment(running), has_worker={running.run_id: known})
+        (caution,) = not_begun(watched)
+        assert f" {begins} Each further" in caution.text
+        assert ("deleted" in caution.text) != known
     other = make_study("sgd", [0.8, 0.81])
     all_there = replace(made, tags={**made.tags, "command_studies": f"{made.settings_id},{other.settings_id}"})
     assert not list(not_begun(make_experiment(all_there, other)))

@@ -41,7 +41,7 @@ def with_metric(key, value):
         ({"trial": with_param("learning_rate", "1e999")}, "learning_rate=1e999, expected a finite number"),
         ({"trial": with_metric("objective", None)}, "trial 2 .*metric objective is missing"),
         ({"trial": with_metric("objective", -1e300)}, r"metric objective=-1e\+300, expected a number from 0 to 1"),
-        ({"best": with_metric("test_accuracy", None)}, "best 1 .*metric test_accuracy is missing"),
+        ({"best": with_metric("test_accuracy", None)}, r"confirmation 1 \(tuned\) .*metric test_accuracy is missing"),
         ({"best": with_metric("test_accuracy", 1.5)}, "metric test_accuracy=1.5, expected a number from 0 to 1"),
         ({"params": {"optimizer.search.learning_rate.low": "x"}}, "learning_rate.low=x, expected a finite number"),
         ({"params": {"optimizer.search.learning_rate.high": None}}, "learning_rate.high is missing"),

@@ -186,8 +186,7 @@ def test_an_optimizer_whose_trials_all_diverged_is_said_to_have_nothing_to_confi
     studies = [make_study(name, [0.8, 0.82, 0.81]) for name in ("adam", "sgd")]
     found = compare(make_experiment(lost, *studies))
     assert found.answer.sentences[-1] == (
-        "rmsprop is not in the comparison: it has no confirmations, since none of the 6 trials of rmsprop completed "
-        "(6 diverged)."
+        "rmsprop is not in the comparison: it has no confirmations, since none of its 6 trials completed (6 diverged)."
     )
 
 

@@ -124,7 +124,7 @@ def test_the_text_of_a_version_has_the_metrics_as_the_report_writes_them(config)
     )
     assert " inputs as the data set's load() gives them and returns logits. " in version.description
     assert version.description.endswith("There is nothing to compare it with yet.")
-    assert version.tags["confirmation"] == "best 1"
+    assert version.tags["confirmation"] == "confirmation 1 (tuned)"
 
 
 def test_other_runs_than_the_best_confirmation_are_refused(config):
@@ -132,8 +132,8 @@ def test_other_runs_than_the_best_confirmation_are_refused(config):
     _, of = runs(config)
     for kind, number, told in (
         ("trial", 0, f"the trial 0 of {NAME}"),
-        ("best", 0, f"the confirmation best 0 of {NAME}"),
-        ("default", 0, f"the confirmation default 0 of {NAME}"),
+        ("best", 0, f"the confirmation 0 (tuned) of {NAME}"),
+        ("default", 0, f"the confirmation 0 (untuned) of {NAME}"),
     ):
         error = refused(config, of[kind, number].run_id)
         assert f"and this is {told}. Register the best one: study register {NAME}" in str(error)
@@ -161,7 +161,7 @@ def test_a_model_that_was_not_kept_is_refused_with_the_reason(config):
     run_id = begin(config)
     keep(config, run_id, 0)  # of an earlier best
     error = refused(config)
-    assert "expected a study whose model was kept, and that of the confirmation best 1 was not" in str(error)
+    assert "expected a study whose model was kept, and that of its confirmation 1 (tuned) was not" in str(error)
     assert "Run the study's command again" in str(error)
     MlflowClient(config.stores.tracking_uri).set_tag(run_id, "tracking.log_model", "false")
     assert "this one has tracking.log_model=false" in str(refused(config))

@@ -91,8 +91,8 @@ def test_failed_trials_are_told_once_for_each_error_with_point_seeds_and_command
     ]
     assert second.startswith("trial 1, and 1 more with the same error: RuntimeError: it broke\n")
     assert "run_seed=71" in second
-    (confirmed,) = failure_messages(failed[:1], config, title="confirmation (best)")
-    assert confirmed.startswith("confirmation (best) 0: KeyError")
+    (confirmed,) = failure_messages(failed[:1], config, title="confirmation (tuned)")
+    assert confirmed.startswith("confirmation (tuned) 0: KeyError")
     assert "only_trial" not in confirmed
 
 

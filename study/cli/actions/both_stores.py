@@ -16,6 +16,7 @@ from study.core.errors import StoreAwayError, StoreError, StudyError
 from study.core.names import mended, typed_command
 from study.core.records import StudyRecord
 from study.core.redaction import redact
+from study.report.labelled_studies import studies_of_label
 from study.search.storage.interface import hold_storage
 from study.search.stored_searches import StoredSearch, list_searches
 from study.tracking.connection import Connections, store_errors
@@ -72,7 +73,7 @@ class BothStores:
         """Return the study that a target names, or all studies of the experiment that it names.
 
         Args:
-            target: `EXPERIMENT/STUDY` or `EXPERIMENT`.
+            target: `EXPERIMENT/STUDY` or `EXPERIMENT`. The label of a comparison is taken as a study's name too.
 
         Raises:
             StudyError: No store has such a study or experiment, or several studies have this name.
@@ -80,15 +81,33 @@ class BothStores:
         named = [study for study in self.studies if study.title == target]
         if not named:
             named = [study for study in self.studies if f"{study.experiment}/{mended(study.name)}" == target]
-        if len(named) > 1:
-            ids = ", ".join(study.record.run_id for study in named if study.record)
-            raise StudyError(f"TARGET={target}: expected one study, and {len(named)} have this name (runs {ids}).")
         found = named or [study for study in self.studies if study.experiment == target]
+        if not found:
+            found = named = self._labelled(target)
+        if len(named) > 1:
+            titles = [study.title for study in named]
+            if len({*titles}) == len(titles):
+                told = f"{len(named)} have this label: {', '.join(titles)}. Choose one."
+            else:
+                ids = ", ".join(study.record.run_id for study in named if study.record)
+                told = f"{len(named)} have this name (runs {ids})."
+            raise StudyError(f"TARGET={target}: expected one study, and {told}")
         if not found:
             known = sorted({word for study in self.studies for word in (study.experiment, study.title)})
             near = difflib.get_close_matches(target, known, n=3, cutoff=0.4)
             advice = f"Did you mean {' or '.join(near)}?" if near else "See study list --all."
             raise StudyError(f"TARGET={target}: expected EXPERIMENT or EXPERIMENT/STUDY of either store. {advice}")
+        return found
+
+    def _labelled(self, target: str) -> list[StudyInStores]:
+        """Return the studies that a label of a comparison means, as in `digits-mlp/adam (weight_decay 0.01)`."""
+        found: list[StudyInStores] = []
+        for experiment in sorted({study.experiment for study in self.studies}):
+            if target.startswith(f"{experiment}/"):
+                of = [study for study in self.studies if study.experiment == experiment]
+                records = [study.record for study in of if study.record is not None]
+                runs = {record.run_id for record in studies_of_label(target.removeprefix(f"{experiment}/"), records)}
+                found += [study for study in of if study.record is not None and study.record.run_id in runs]
         return found
 
 

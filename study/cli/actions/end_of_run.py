@@ -153,6 +153,18 @@ def without_result(record: StudyRecord) -> bool:
     return record.status != "RUNNING" and not record.metrics.get("n_complete")
 
 
+def has_diverged(record: StudyRecord) -> bool:
+    """Return whether a study has ended with the result that all its trials and confirmations diverged.
+
+    A fixed setting is confirmed though its trial diverged. It is compared, with the worst value for each confirmation.
+
+    Args:
+        record: The study.
+    """
+    ran = [run for run in record.confirmations if run.config != "default" and not run.superseded]
+    return without_result(record) and bool(ran) and all(run.state == "diverged" for run in ran)
+
+
 def brief_losses(records: Sequence[StudyRecord]) -> Iterator[str]:
     """Yield one sentence for all studies that have no result for one reason.
 
@@ -160,7 +172,11 @@ def brief_losses(records: Sequence[StudyRecord]) -> Iterator[str]:
         records: Studies that have ended, and of which no trial completed.
     """
     by_reason: dict[tuple[str, str], list[str]] = {}
+    diverged: dict[str, list[str]] = {}
     for record in records:
+        if has_diverged(record):
+            diverged.setdefault(_brief_advice({"diverged": 1}, record), []).append(record.name)
+            continue
         counts = {state: int(record.metrics.get(f"n_{state}", 0)) for state in _STATES}
         reason = " or ".join(state for state, count in counts.items() if count)
         by_reason.setdefault((reason, _brief_advice(counts, record)), []).append(record.name)
@@ -168,6 +184,9 @@ def brief_losses(records: Sequence[StudyRecord]) -> Iterator[str]:
         has, their = ("has", "its") if len(names) == 1 else ("have", "their")
         why = f"all {their} trials {reason}" if reason else "no trial ended"
         yield f"{joined(names)} {has} no result: {why}. {advice}"
+    for advice, names in diverged.items():
+        each = "each counts" if len(names) == 1 else "each of them counts"
+        yield f"{joined(names)} diverged in all trials and confirmations; {each} as the worst value. {advice}"
 
 
 def _lost(record: StudyRecord, limits: Mapping[str, float | None]) -> Iterator[str]:
@@ -184,7 +203,12 @@ def lost_results(record: StudyRecord, *, limit_s: float | None = None) -> Iterat
     counts = {state: int(record.metrics.get(f"n_{state}", 0)) for state in _STATES}
     n = n_ended(record)
     listed = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    if without_result(record):
+    if has_diverged(record):
+        yield (
+            f"{record.name}: {'its only trial' if n == 1 else f'all {n} trials'} and all its confirmations diverged. "
+            f"Each counts as the worst value. {_advice(counts, record)}"
+        )
+    elif without_result(record):
         told = f"none of its {n} trials completed" if n > 1 else "its only trial did not complete"
         told += f" ({listed})" if listed else ""
         yield f"{record.name}: {told if n else 'no trial ended'}, so it has no result. {_advice(counts, record)}"
@@ -215,9 +239,8 @@ def n_ended(record: StudyRecord) -> int:
 def _advice(counts: Mapping[str, int], record: StudyRecord) -> str:
     if counts["diverged"]:
         return (
-            "Train longer (budget.n_epochs) if there were few steps, lower the ends of the ranges "
-            "(optimizer.search.learning_rate.high) or the fixed learning rate, and look for values in the data that "
-            "are not finite or not scaled."
+            f"Train longer (budget.n_epochs) if there were few steps, lower {_rate_key(record)}, and look for values "
+            "in the data that are not finite or not scaled."
         )
     if counts["pruned"]:
         pruner = record.params.get("pruner.name", "")
@@ -229,8 +252,14 @@ def _advice(counts: Mapping[str, int], record: StudyRecord) -> str:
 
 def _brief_advice(counts: Mapping[str, int], record: StudyRecord) -> str:
     if counts["diverged"]:
-        return "Lower optimizer.search.learning_rate.high, or train longer (budget.n_epochs)."
+        return f"Lower {_rate_key(record)}, or train longer (budget.n_epochs)."
     return _advice(counts, record)
+
+
+def _rate_key(record: StudyRecord) -> str:
+    """Return the key that lowers a study's learning rates: the end of their range, or the fixed rate."""
+    keys = ("optimizer.learning_rate", "optimizer.search.learning_rate.high")
+    return next((key for key in keys if key in record.params), "the learning rate")
 
 
 def _refusal(name: str, reasons: Sequence[str]) -> Caution:

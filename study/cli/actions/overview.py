@@ -125,18 +125,25 @@ def show_experiments(
     found = {name: read_studies(tracking_uri, name, trials=False, connections=connections) for name in sorted(names)}
     is_any = any(study.status == "RUNNING" for studies in found.values() for study in studies)
     has_worker = with_worker(searches) if is_any else {}
-    rows, is_running = [], False
+    rows, is_running, metrics = [], False, []
     for name, studies in found.items():
         counts = Counter(state_of(study, has_worker) for study in studies)
         is_running |= "running" in counts
         best = in_choice_order(studies)[0]
         told = [f"{n} {state}" for state, n in counts.most_common()] if len(counts) > 1 else [*counts]
         rows.append([name, str(len(studies)), ", ".join(told), best.name, _interval(best).partition(" [")[0]])
+        metrics.append((metric_of(best.params, best.tags).spoken, _spoken_mean(best)))
     n = sum(map(len, found.values()))
     sys.stdout.write("\n")
     write_paragraphs([f"{len(found)} experiments with {n} studies"], stream=sys.stdout)
-    headers = ["experiment", "studies", "state", "best by validation", "its mean"]
-    render_table(headers, rows, stream=sys.stdout, below=["state", "its mean"])
+    chosen_by, mean = "best by validation", "its mean"
+    if len({*metrics}) == 1:
+        chosen_by, mean = f"{chosen_by} {metrics[0][0]}", f"{mean} {metrics[0][1]}"
+    else:  # each cell says what it is the mean of
+        spoken = [of_mean for _, of_mean in metrics]
+        rows = [[*row[:-1], row[-1] and f"{row[-1]} {words}"] for row, words in zip(rows, spoken, strict=True)]
+    headers = ["experiment", "studies", "state", chosen_by, mean]
+    render_table(headers, rows, stream=sys.stdout, below=["state", mean])
     sys.stdout.write("\nNext:\n")
     more = [(f"{typed_command('list')} EXPERIMENT", "its studies with their results and best points")]
     write_commands([*more, *_next_commands([], is_open=False, is_running=is_running)], stream=sys.stdout)
@@ -286,7 +293,7 @@ def _row(study: StudyRecord, state: str) -> tuple[str, ...]:
         study.tags.get("progress", f"0/{study.n_trials}") + (", at target" if at_target(study) is not None else ""),
         f"{study.metrics.get('n_diverged', 0):.0f}",
         _number(study.metrics.get("best_objective")),
-        _number(_validation(study)),
+        _validation_text(study),
         _interval(study),
         _mean(study, untuned),
         study.tags.get("best", ""),
@@ -304,6 +311,14 @@ def _validation(study: StudyRecord) -> float | None:
     return sum(values) / len(values) if values else None
 
 
+def _validation_text(study: StudyRecord) -> str:
+    """Return the cell of the mean validation objective; that of a study without a finite one says why."""
+    tuned = _tuned(study)
+    if tuned and all(run.state == "diverged" for run in tuned):
+        return f"{len(tuned)} diverged"  # the worst value, which orders it, would read as a measured one
+    return _number(_validation(study))
+
+
 def _confirmed_metric(study: StudyRecord, names: Collection[str]) -> str | None:
     """Return the metric of confirmations to show: that of the study's objective, otherwise any, a loss last."""
     found = sorted(name for name in names if name.startswith(PREFIXES[confirmed_on_of(study.tags)]))
@@ -311,6 +326,14 @@ def _confirmed_metric(study: StudyRecord, names: Collection[str]) -> str | None:
     if selected in found:
         return selected
     return next((name for name in found if "loss" not in name), found[0] if found else None)
+
+
+def _spoken_mean(study: StudyRecord) -> str:
+    """Return the metric of `_interval` with its split, such as `test accuracy`."""
+    means = _stored_means(study) or confirmed_means(_tuned(study), params=study.params, tags=study.tags)
+    name = _confirmed_metric(study, means) or metric_of(study.params, study.tags).confirmed
+    split = confirmed_on_of(study.tags)
+    return f"{split} {name.removeprefix(PREFIXES[split]).replace('_', ' ')}"
 
 
 def _interval(study: StudyRecord) -> str:

@@ -23,7 +23,7 @@ from study.core.readable_output import in_one_line
 from study.core.records import StudyRecord
 from study.core.terminal import terminal_of_errors
 from study.pipeline.live_text import Progress, rough_text
-from study.pipeline.live_view import drawn, drawn_below
+from study.pipeline.live_view import Fitting, drawn, drawn_below
 from study.pipeline.stored_progress import progress_of, update
 from study.search.stored_searches import list_searches
 from study.tracking.connection import Connections
@@ -186,7 +186,7 @@ class _Watching:
             progress = progress_of(record, now=0.0, now_s=record.opened)
             update(progress, record, now=0.0)
             took = rough_text((record.ended or time.time()) - record.opened)
-            line(f"{progress.name}: {state}, {progress.best_text()} after {took}")
+            line(f"{progress.name}: {state}, {progress.best_text(has_ended=True)} after {took}")
         self._ended = []
         if terminal_of_errors() is None:
             for key, progress in self.running.items():
@@ -200,11 +200,9 @@ class _Watching:
         now, found = time.monotonic(), list(self.running.values())
         parts: list[RenderableType] = [drawn(progress, now) for progress in found[:_MOST_DRAWN]]
         if rest := [progress.name for progress in found[_MOST_DRAWN:]]:
-            told = f"and {len(rest)} more: {', '.join(rest)}"
-            parts.append(Text(in_one_line(told), no_wrap=True, overflow="ellipsis"))
+            parts.append(Fitting(in_one_line(f"and {len(rest)} more: {', '.join(rest)}")))
         if self.missing:
-            told = f"waiting for the first study of {', '.join(self.missing)}"
-            parts.append(Text(in_one_line(told), no_wrap=True, overflow="ellipsis"))
+            parts.append(Fitting(in_one_line(f"waiting for the first study of {', '.join(self.missing)}")))
         if self.idle_until is not None:
             left = rough_text(self.idle_until - now)
             parts.append(Text(f"nothing runs now; this waits another {left} for the next study", no_wrap=True))

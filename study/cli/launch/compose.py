@@ -131,7 +131,7 @@ def compose_jobs(
         except MissingConfigException as error:
             missing = missing_choice(error)
             if missing is None:
-                raise CompositionError(in_our_words(error)) from error
+                raise CompositionError(in_our_words(error, overrides)) from error
             group, fault = missing
             if used_defaults(words).get(group) == fault.value:
                 fault = replace(fault, advice=f"{fault.advice} The name is in conf/study.yaml.")
@@ -148,7 +148,7 @@ def compose_jobs(
                 raise
             if found:
                 break
-            raise CompositionError(in_our_words(error)) from error
+            raise CompositionError(in_our_words(error, overrides)) from error
     if found:
         readable = [] if left_out & {*_WHOLE} else jobs
         raise MisreadError(found, jobs=readable, left_out=frozenset(left_out))

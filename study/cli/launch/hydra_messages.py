@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from hydra.conf import HydraConf
@@ -31,6 +33,7 @@ _OPTIONS = re.compile(r"Available options in '(?P<group>[^']+)'")
 _NO_KEY = re.compile(r"Could not override '(?P<key>[^']+)'\.\nTo append to your config use \+(?P<word>.+)", re.DOTALL)
 _NO_DELETION = re.compile(r"Could not delete from config\. '(?P<key>[^']*)' does not exist")
 _NO_SWEEP = re.compile(r"Sweep parameters '(?P<word>[^'=]+=[^']*)' requires --multirun")
+_AMBIGUOUS = re.compile(r"Ambiguous value for argument '(?P<word>[^'=]+=.*?)'\n", re.DOTALL)
 _NO_GROUP = re.compile(r"(?:In '(?P<where>[^']*)': )?Could not override '(?P<key>[^']+)'\. No match in the defaults")
 
 
@@ -81,11 +84,12 @@ def plugin_faults(config: HydraConf) -> list[Fault]:
     return found
 
 
-def in_our_words(error: Exception) -> str:
+def in_our_words(error: Exception, words: Sequence[str] = ()) -> str:
     """Return the message of another error of Hydra.
 
     Args:
         error: Hydra's error.
+        words: The overrides of the command line, of which a message may show the right form. Default: none.
     """
     text = as_typed(str(error).strip())
     if isinstance(error, OverrideParseException) and error.override:
@@ -107,6 +111,8 @@ def in_our_words(error: Exception) -> str:
             f"{found['word']}: expected one value of {key}, or -m for a study of each. To search these values in one "
             f"study, write {key}='tag(search,{listed})'."
         )
+    if found := _AMBIGUOUS.match(text):
+        return _without_multirun(found["word"], words)
     if found := _NO_DELETION.match(text):
         return f"~{found['key']}: expected a key that the config has. {correction(found['key'], dotted_keys({}))}"
     if found := _NO_GROUP.match(text):
@@ -115,3 +121,14 @@ def in_our_words(error: Exception) -> str:
         advice = did_you_mean(found["key"], groups)
         return f"{found['key']}: expected one of the groups {', '.join(groups)}. {advice}{place}"
     return text.partition("\nTo append to your ")[0]
+
+
+def _without_multirun(word: str, words: Sequence[str]) -> str:
+    """Return the message on several values of a key in a command without `-m`."""
+    key, _, values = word.partition("=")
+    command = shlex.join(["study", "run", "-m", *(each.removeprefix("++") for each in words or [word])])
+    told = f"{word}: expected one value of {key}, or -m for a study of each:\n  {command}"
+    if key in option_groups():
+        return told
+    # On a terminal a line is broken between words, so the commands have lines of their own.
+    return f"{told}\nTo search these values in one study:\n  {key}='tag(search,choice({values}))'"

@@ -9,7 +9,15 @@ import pytest
 
 from study.cli import paragraphs, text_table
 from study.cli.actions import end_of_run, overview
-from study.cli.actions.end_of_run import _paragraphs, answer_of, lost_results, n_ended, show_end, without_result
+from study.cli.actions.end_of_run import (
+    _paragraphs,
+    answer_of,
+    brief_losses,
+    lost_results,
+    n_ended,
+    show_end,
+    without_result,
+)
 from study.core.records import StudyRecord
 from study.report.caution import Caution
 from study.report.closing_lines import ClosingLines
@@ -31,7 +39,7 @@ def record(*, n_trials=5, status="FINISHED", **counts):
 @pytest.mark.parametrize(
     ("found", "told"),
     [
-        (record(diverged=5), ["none of its 5 trials completed (5 diverged)", "learning_rate", "not finite"]),
+        (record(diverged=5), ["none of its 5 trials completed (5 diverged)", "lower the learning rate", "not finite"]),
         (record(pruned=5), ["none of its 5 trials completed (5 pruned)", "The pruner median", "pruner=none"]),
         (record(diverged=2, pruned=3), ["(3 pruned, 2 diverged), so it has no result"]),
         (record(failed=1, n_trials=1), ["its only trial did not complete (1 failed)", "error.txt", "--retry-failed"]),
@@ -43,6 +51,29 @@ def test_what_was_asked_for_and_is_not_there_is_said(found, told):
     (sentence,) = lost_results(found)
     assert all(part in sentence for part in told), sentence
     assert without_result(found) == ("so it has no result" in sentence)
+
+
+def test_what_diverged_everywhere_has_that_result_and_advice_about_the_rate_that_was_typed():
+    searched, fixed = {"optimizer.search.learning_rate.high": "0.1"}, {"optimizer.learning_rate": "1000"}
+    study = replace(record(diverged=1, n_trials=1), params={**searched, **fixed})
+    (run,) = study_of("sgd", (0.8,)).confirmations[:1]
+    run = replace(run, config="fixed", state="diverged", superseded=False)
+    for other in (study, replace(study, confirmations=(replace(run, config="default"),))):
+        assert list(brief_losses([other])) == [
+            "adam has no result: all its trials diverged. Lower optimizer.learning_rate, or train longer "
+            "(budget.n_epochs)."
+        ]
+    study = replace(study, confirmations=(run, replace(run, number=1)))
+    (sentence,) = lost_results(study)
+    assert sentence.startswith("adam: its only trial and all its confirmations diverged. Each counts as the worst")
+    assert "lower optimizer.learning_rate, and" in sentence
+    (sentence,) = brief_losses([study, replace(study, name="sgd")])
+    assert sentence.startswith("adam and sgd diverged in all trials and confirmations; each of them counts as the ")
+    part = replace(study, confirmations=(run, replace(run, number=1, state="complete")))
+    assert "so it has no result" in next(lost_results(part))
+    only_searched = replace(record(diverged=5), params=searched)
+    assert "Lower optimizer.search.learning_rate.high, or" in next(brief_losses([only_searched]))
+    assert "lower optimizer.search.learning_rate.high, and" in next(lost_results(only_searched))
 
 
 def test_a_search_that_its_time_limit_cut_is_said():

@@ -78,12 +78,35 @@ def test_each_of_several_experiments_gets_a_line(monkeypatch, capsys):
     out = capsys.readouterr().out
     assert out.startswith("\n2 experiments with 4 studies\n")
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in out.splitlines() if line[:1] == "|"]
-    assert rows[0] == ["experiment", "studies", "state", "best by validation", "its mean"]
+    assert rows[0] == ["experiment", "studies", "state", "best by validation accuracy", "its mean test accuracy"]
     assert rows[2:] == [
         ["one", "1", "finished", "sgd", "0.5000"],
         ["two", "3", "2 finished, 1 stopped", "adam", "0.5000"],
     ]
     assert "study list EXPERIMENT" in out
+
+
+def test_a_mean_says_its_split_and_metric_where_experiments_have_different_ones(monkeypatch, capsys):
+    of = {"one": [study("val_accuracy", test_accuracy=0.5)], "two": [study("val_loss", test_loss=0.25)]}
+    monkeypatch.setattr(overview, "read_studies", lambda _, name, **__: of[name])
+    overview.show_experiments("sqlite:///nowhere", [*of], connections=None)
+    rows = [
+        [*map(str.strip, line.strip("|").split("|"))] for line in capsys.readouterr().out.splitlines() if "|" in line
+    ]
+    assert rows[0][-2:] == ["best by validation", "its mean"]
+    assert [row[-1] for row in rows[2:]] == ["0.5000 test accuracy", "0.2500 test loss"]
+
+
+def test_a_study_whose_confirmations_all_diverged_has_no_number_for_them(monkeypatch, capsys):
+    made = study_of("adam", [0.8, 0.81, 0.82])
+    lost = replace(made, confirmations=tuple(replace(run, state="diverged") for run in made.confirmations))
+    monkeypatch.setattr(overview, "read_studies", lambda *_, **__: [lost])
+    overview.show_studies({("sqlite:///nowhere", "e")})
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| adam"))
+    assert [cell.strip() for cell in row.strip("|").split("|")][5:7] == [
+        "3 diverged",
+        "3 diverged (rate up to 100 %)",
+    ]
 
 
 @pytest.mark.parametrize(("n", "height"), [(3, 24), (4, 24), (5, 24), (4, 60), (20, 60)])

@@ -73,7 +73,7 @@ def test_each_change_is_a_line_without_a_terminal_and_the_tables_come_at_the_end
         (study(n_ended=4, n_confirmed=3), True),
         (study(n_ended=4, n_confirmed=3, status="FINISHED"), False),
     )
-    untuned = "confirm default 0 of 3"
+    untuned = "confirm untuned 0 of 3"
     assert lines_of(capsys, place, "e") == [
         f"e/sgd: search 0 of 4 trials, confirm tuned 0 of 3, {untuned}; no val_accuracy yet",
         f"e/sgd: search 2 of 4 trials, confirm tuned 0 of 3, {untuned}; best val_accuracy 0.7500 (trial 1)",
