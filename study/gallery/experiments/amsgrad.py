@@ -163,8 +163,11 @@ def _findings(runs: Sequence[_OnlineRun], ends: tuple[float, float], best: float
             continue
         verdict = _judged(ended["adam"], ended["amsgrad"], best=best, worst=worst)
         regret = {run.optimizer: run.regret[-1] for run in runs if run.setting == setting}
+        # The claim is about the first betas, so its badge is their verdict: it begins a sentence.
+        begin = f"{verdict} with" if not sentences else "With"
+        end = f" {verdict[0].lower()}{verdict[1:]}" if sentences else ""
         sentences.append(
-            f"{verdict} with the {setting} betas: Adam ends at "
+            f"{begin} the {setting} betas{end}: Adam ends at "
             f"{ended['adam']:.3f}, AMSGrad at {ended['amsgrad']:.3f} (best {best:g}, worst {worst:g}, middle "
             f"{middle:g}); their regrets a step are {regret['adam']:.3f} and {regret['amsgrad']:.3f}."
         )
