@@ -102,7 +102,7 @@ def _arrival(step: float) -> str:
 
 
 def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> list[str]:
-    """Judge by the steps to come near the noise that SGD is the slowest at the published rates, and who is far ahead."""
+    """Judge by the steps to come near the noise that SGD is the slowest at the published rates, and who is far off."""
     own = entries.get("published", {})
     steps = _steps(material, entries)
     arrivals = _arrivals(steps)
