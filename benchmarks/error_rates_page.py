@@ -129,7 +129,7 @@ def conclusion(
 
 def _means(found: Mapping[Cell, Rates]) -> dict[str, tuple[str, str]]:
     """Return, by the kind of scores, the spans of the coverage of a mean: of one study, and over several."""
-    spans = {}
+    spans: dict[str, tuple[str, str]] = {}
     for kind in SCORES:
         own = {cell: rates for cell, rates in found.items() if cell.scores == kind}
         of_one = [rates for cell, rates in own.items() if cell.n_studies == 1]

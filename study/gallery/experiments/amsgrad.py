@@ -156,7 +156,7 @@ def _findings(runs: Sequence[_OnlineRun], ends: tuple[float, float], best: float
     """Return, by setting, the end of each optimizer, with the verdict on the claim."""
     worst = ends[0] if best == ends[1] else ends[1]
     middle = sum(ends) / 2
-    sentences = []
+    sentences: list[str] = []
     for setting in dict.fromkeys(run.setting for run in runs):
         ended = {run.optimizer: run.positions[-1] for run in runs if run.setting == setting}
         if not {"adam", "amsgrad"} <= set(ended):
