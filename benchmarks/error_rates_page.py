@@ -85,7 +85,7 @@ def document(
         kind: _least((rates for cell, rates in found.items() if cell.scores == kind), _coverage) for kind in SCORES
     }
     parts = [
-        _HEAD.format(conclusion=conclusion(worst, lowest, n_cells=len(found), n=n_repetitions)),
+        _HEAD.format(conclusion=conclusion(worst, lowest, _means(found), n_cells=len(found), n=n_repetitions)),
         _summary(found),
         _REPRODUCE.format(n=n_repetitions, n_cells=len(found)),
         folded("Words of the tables", _WORDS),
@@ -95,30 +95,49 @@ def document(
     return "\n".join(parts)
 
 
-def conclusion(worst: float, lowest: Mapping[str, float], *, n_cells: int, n: int) -> str:
-    """Return what the rates say, in a paragraph.
+def conclusion(
+    worst: float, lowest: Mapping[str, float], means: Mapping[str, tuple[str, str]], *, n_cells: int, n: int
+) -> str:
+    """Return what the rates say, in two paragraphs.
 
     Args:
         worst: The highest rate of false differences and winners.
         lowest: The lowest coverage of an interval, by the kind of scores.
+        means: The spans of the coverage of a mean in percent, by the kind of scores: of one study, and over several.
         n_cells: Number of cases.
         n: Simulated comparisons a case.
     """
     error = standard_error(0.05, n)
     most = 0.05 + _ERRORS * error
-    within = "can be this much above" if worst <= most else "cannot be this much above"
+    within = "within" if worst <= most else "beyond"
     told = [
-        f"**Equals are called different, or a wrong winner is named, in at most {100 * worst:.2f} % of "
-        f"comparisons**: that is the highest rate of {n_cells} cases. The design allows 5 %, and the highest of so "
-        f"many simulated rates {within} by luck alone, with a sampling error of {100 * error:.2g} points each.",
+        "**Equals are called different, or a wrong winner is named, in at most 5 % of comparisons by design.** "
+        f"Measured are {100 * worst:.2f} % in the worst of {n_cells} cases, {within} what luck alone makes of the "
+        f"highest of so many simulated rates, with a sampling error of {100 * error:.2g} points each.",
     ]
     short = {kind: share for kind, share in lowest.items() if share < 1 - most}
     good = min((share for kind, share in lowest.items() if kind not in short), default=math.nan)
     if not math.isnan(good):
         told.append(f"The 95 % intervals hold in {100 * good:.1f} % or more of the comparisons of each case.")
-    for kind, share in short.items():
-        told.append(f"**Not of {kind} scores: there, an interval of a mean holds in as few as {100 * share:.0f} %.**")
-    return fill(" ".join(told), width=_WIDTH)
+    limits = [
+        f"**Not of {kind} scores: there, the interval of a mean of one study holds in {means[kind][0]} %**, that of a "
+        f"mean over several studies in {means[kind][1]} %."
+        for kind in short
+    ]
+    return "\n\n".join(fill(" ".join(text), width=_WIDTH) for text in (told, limits) if text)
+
+
+def _means(found: Mapping[Cell, Rates]) -> dict[str, tuple[str, str]]:
+    """Return, by the kind of scores, the spans of the coverage of a mean: of one study, and over several."""
+    spans: dict[str, tuple[str, str]] = {}
+    for kind in SCORES:
+        own = {cell: rates for cell, rates in found.items() if cell.scores == kind}
+        of_one = [rates for cell, rates in own.items() if cell.n_studies == 1]
+        spans[kind] = (
+            _span(of_one, lambda rates: rates.mean, digits=0),
+            _span(own.values(), lambda rates: rates.over_studies, digits=0),
+        )
+    return spans
 
 
 def _coverage(rates: Rates) -> float:
@@ -198,9 +217,9 @@ def _least(rates: Iterable[Rates], of: Callable[[Rates], float]) -> float:
     return min((of(each) for each in rates if not math.isnan(of(each))), default=math.nan)
 
 
-def _span(rates: Iterable[Rates], of: Callable[[Rates], float]) -> str:
+def _span(rates: Iterable[Rates], of: Callable[[Rates], float], *, digits: int = 1) -> str:
     known = [of(each) for each in rates if not math.isnan(of(each))]
-    return f"{100 * min(known):.1f} to {100 * max(known):.1f}" if known else "-"
+    return f"{100 * min(known):.{digits}f} to {100 * max(known):.{digits}f}" if known else "-"
 
 
 def main() -> None:

@@ -121,7 +121,7 @@ def document(
 def conclusion(
     worst: Mapping[str, float], of_eight: Mapping[str, tuple[float, float]], *, lowest_hits: float, n: int
 ) -> str:
-    """Return what the rates say, in a paragraph.
+    """Return what the rates say, in three paragraphs: the error, the seeds, the price.
 
     Args:
         worst: The highest rate of false claims, by plan.
@@ -134,13 +134,15 @@ def conclusion(
     found, seeds = of_eight[rounds]
     others = "; ".join(f"{plan}: {100 * of_eight[plan][0]:.0f} % with {of_eight[plan][1]:.0f}" for plan in fixed)
     told = (
-        f"**Rounds ({rounds}) make any false claim, of any pair at any look, in at most {100 * worst[rounds]:.2f} % "
-        f"of comparisons**, the highest of all cases, with a sampling error of {100 * standard_error(0.05, n):.2g} "
-        f"points; 5 % are allowed. They find the best of eight that is one deviation ahead in {100 * found:.0f} %, "
-        f"with {seeds:.0f} seeds of each on average ({others}). The price of an open pair, stated as a range for 8 of "
-        f"10 cases, held the number of seeds needed in {100 * lowest_hits:.0f} % or more."
+        "**Confirmation in rounds makes any false claim, of any pair at any look, in at most 5 % of comparisons by "
+        f"design.** Measured are {100 * worst[rounds]:.2f} % ({rounds}) in the worst of all cases, with a sampling "
+        f"error of {100 * standard_error(0.05, n):.2g} points.",
+        f"Rounds find the best of eight that is one deviation ahead in {100 * found:.0f} %, with {seeds:.0f} seeds of "
+        f"each on average ({others}).",
+        "The price of an open pair, stated as a range for 8 of 10 cases, held the number of seeds needed in "
+        f"{100 * lowest_hits:.0f} % or more.",
     )
-    return fill(told, width=_WIDTH)
+    return "\n\n".join(fill(each, width=_WIDTH) for each in told)
 
 
 def _worst(found: Mapping[SequentialCell, SequentialRates]) -> str:

@@ -17,7 +17,7 @@ from study.report.html.templates import fill_template
 _MIME = {"svg": "image/svg+xml", "png": "image/png", "gif": "image/gif"}
 _NUMBER = re.compile("[+.\u2212-]?\\d.*")
 # An end that an interval leaves out, as `span_text` writes it; that of a ratio is 1.
-_OPEN_END = re.compile(r"\[above [01] to |\d to below [01]\b")
+_OPEN_END = re.compile(r"\[above ([01]) to [^]]*\]|\[[^]]* to below ([01])\b[^]]*\]")
 # An interval in a finding, with its unit perhaps.
 _INTERVAL = re.compile(r"\[[^]]*\d[^]]* to [^]]*\d[^]]*\]")
 # Broader pictures keep their size: on a telephone they scroll instead of shrinking until they are illegible.
@@ -84,12 +84,15 @@ def open_ends_told(shown: PageContents) -> str:
         shown: The contents of the page.
     """
     cells = (cell for table in shown.tables for row in table.rows for cell in row)
-    if not any(_OPEN_END.search(text) for text in (*shown.findings, *cells)):
+    found = next(filter(None, (_OPEN_END.search(text) for text in (*shown.findings, *cells))), None)
+    if found is None:
         return ""
+    # The ratio's end is 1, the difference's 0.
+    end, side = (found[1], "begins right above") if found[1] else (found[2], "ends right below")
     return (
-        "An interval such as \u201cabove 0 to 6.74\u201d begins right above 0 and leaves 0 out, and "
-        "\u201cto below 0\u201d ends right below it: the sign of the difference is shown, and no least size. Holm's "
-        "procedure, which keeps the error of all comparisons together at 5 %, gives such ends."
+        f"An interval such as {found[0]} {side} {end} and leaves {end} out: the direction of the difference is shown, "
+        "and no least size. Holm's procedure, which keeps the error of all comparisons together at 5 %, gives such "
+        "ends."
     )
 
 
@@ -135,7 +138,7 @@ def certainty_text(page: PageSummary) -> str:
     if not _INTERVAL.search(page.finding):
         return "exact: no chance in it"
     is_open = not set(page.verdicts) & {ClaimVerdict.HELD, ClaimVerdict.CONTRADICTED}
-    return "open: intervals include both sides" if is_open else "95 % intervals, all together"
+    return "open: an interval includes both sides" if is_open else "95 % intervals, all together"
 
 
 def meanings(pages: Sequence[PageSummary]) -> list[Badge]:

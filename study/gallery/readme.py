@@ -37,9 +37,10 @@ _INTRO = """
     has the numbers that decide, all pictures and the traps.
     """
 _OVERVIEW_NOTE = (
-    "*Two badges: a claim of two parts. Exact: a path on a landscape, the same in every run. 95 % intervals: all "
-    "comparisons that a claim needs hold together with that probability, if scores are roughly normal. A smaller run "
-    "says nothing about the published size.*"
+    "*Two badges: the parts of a claim differ; the page says which part has which. Exact: nothing is left to chance, "
+    "so every run gives the same values. 95 % intervals: all comparisons that a claim needs hold together with that "
+    "probability, if scores are roughly normal. A claim about the published rates is judged at these; its page says "
+    "what tuning changes. A smaller run says nothing about the published size.*"
 )
 _MAKE = """
     `make gallery` runs all of them at a size for two cores, `make gallery-full` at the published sizes; both write
@@ -100,7 +101,7 @@ def render_index_readme(
     counts = verdict_counts(pages)
     counted = ", ".join(f"{number} {badge.label.lower()}" for badge, number in counts)
     n_verdicts = sum(number for _, number in counts)
-    explained = [f"| {_badge_line([badge])} | {as_markdown(badge.meaning)} |" for badge in meanings(pages)]
+    explained = [f"- {_badge_line([badge])} {as_markdown(badge.meaning)}" for badge in meanings(pages)]
     lines = [
         "# Published comparisons of optimizers",
         _paragraph(_INTRO),
@@ -109,7 +110,7 @@ def render_index_readme(
         *(["## Every comparison", _cards(pages, heights)] if pages else []),
         *([as_markdown(left_out_told(left_out))] if left_out else []),
         "## Badges",
-        "\n".join(["| Badge | Meaning |", "| :--- | :--- |", *explained]),
+        "\n".join(explained),
         f"Code chooses the word, never a person: {f'[the rules]({rules})' if rules else '`docs/gallery_rules.md`'}.",
         "## Make these pages",
         _paragraph(_MAKE),
@@ -145,14 +146,17 @@ def _badge_line(badges: Iterable[Badge], *, up: str = "") -> str:
 
 
 def _overview(pages: Sequence[PageSummary]) -> str:
-    """Return a table of all claims: the verdict, the size of the run and the certainty, those that held first."""
+    """Return a list of all claims, those that held first, each with its certainty and the size of its run.
+
+    A table would be too narrow on a telephone, and its cells make badges of longer words smaller.
+    """
     rows = [
-        f"| {_badge_line(badge_of(verdict) for verdict in page.verdicts)} | [{_bracketed(page.title)}]"
-        f"({page.name}/README.md): {as_markdown(page.claim)} | {as_markdown(size_text(page))} | "
-        f"{as_markdown(certainty_text(page))} |"
+        f"- {_badge_line(badge_of(verdict) for verdict in page.verdicts)} **[{_bracketed(page.title)}]"
+        f"({page.name}/README.md)**<br>{as_markdown(page.claim)}<br>*Certainty.* {as_markdown(certainty_text(page))}. "
+        f"*Size.* {as_markdown(size_text(page))}."
         for page in by_verdict(pages)
     ]
-    return "\n".join(["| Verdict | Claim | Size of the run | Certainty |", "| :--- | :--- | :--- | :--- |", *rows])
+    return "\n".join(rows)
 
 
 def _cards(pages: Sequence[PageSummary], heights: Mapping[str, float]) -> str:
@@ -195,9 +199,12 @@ def _reduced(summary: PageSummary) -> str:
 
 
 def _picture(picture: Picture) -> tuple[str, ...]:
-    """Return a picture with its caption; a document is linked, since a code host shows none."""
+    """Return a picture with its caption; a document is linked, since a code host shows its source only."""
     if picture.suffix == "html":
-        return (f"[Interactive]({picture.file}): {as_markdown(picture.caption)}",)
+        return (
+            f"[Interactive page]({picture.file}), in the documentation site; a code host shows its source. "
+            f"`study gallery` makes it, too. {as_markdown(picture.caption)}",
+        )
     alt = _bracketed(_one_sentence(picture.caption))
     return f"![{alt}]({picture.file})", f"<em>{as_markdown(picture.caption)}</em>"
 

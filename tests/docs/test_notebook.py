@@ -37,21 +37,24 @@ def look(notebook):
     ends = [bundle["text/plain"].splitlines()[-1] for bundle in bundles(compared)]
     names = ("sgd", "adam", "adamw-weight_decay=0.01")
     searched = [
-        re.match(r"my-net/(\S+) \(study \d of 3\): best val_accuracy 0\.\d+ \(trial \d+\) after ", end)
+        re.match(r"digits-net/(\S+) \(study \d of 3\): best val_accuracy 0\.\d+ \(trial \d+\) after ", end)
         for end in ends[:3]
     ]
     assert [found and found[1] for found in searched] == [*names]
-    assert all(re.match(r"my-net/\S+: \d+ further confirmations after ", end) for end in ends[3:]), ends
+    assert all(re.match(r"digits-net/\S+: \d+ further confirmations after ", end) for end in ends[3:]), ends
     assert "look at 5 seeds: " in streams(compared, "stdout")
-    answer = streams(cell_with(notebook, "print(result.answer)"), "stdout")
+    answer = streams(next(cell for cell in code_cells(notebook) if cell.source == "print(result.answer)"), "stdout")
     assert "mean test accuracy of 9" in answer
     (shown,) = bundles(next(cell for cell in code_cells(notebook) if cell.source == "result"))
     assert "<table" in shown["text/html"]
     assert "data:image/svg+xml" in shown["text/html"]
-    for source, n_trials in (("columns = [", 10), ('"n_trials": 20', 20)):
+    for source in ("columns = [", '"n_confirmations": 40'):
         table = bundles(cell_with(notebook, source))[-1]["text/html"]
         assert all(f"<td>{name}</td>" in table for name in names)
-        assert table.count(f"<td>{n_trials}</td>") == 3
+        assert table.count("<td>10</td>") == 3
+    further = cell_with(notebook, '"n_confirmations": 40')
+    assert "superseded" not in streams(further, "stdout")
+    assert "mean test accuracy" in streams(further, "stdout")
     for source in ("plot.scatter", "best_runs.pivot"):
         assert "image/png" in bundles(cell_with(notebook, source))[-1]
     accuracy = re.search(
@@ -97,5 +100,5 @@ def test_every_cell_runs_and_shows_what_is_stored(tmp_path):
         [[output.output_type for output in cell.outputs] for cell in code_cells(each)] for each in (executed, read())
     ]
     assert kinds[0] == kinds[1]
-    assert {path.name for path in tmp_path.iterdir()} == {".jupyter", "mlruns", "my-net.html"}
-    assert "my-net" in (tmp_path / "my-net.html").read_text(encoding="utf-8")
+    assert {path.name for path in tmp_path.iterdir()} == {".jupyter", "mlruns", "digits-net.html"}
+    assert "digits-net" in (tmp_path / "digits-net.html").read_text(encoding="utf-8")

@@ -250,7 +250,7 @@ def test_the_certainty_follows_from_the_verdict_and_the_sentence_that_states_it(
     assert told("x in [-1, 1]: held", ClaimVerdict.HELD) == "exact: no chance in it"
     assert told("by +3.0 points [1.0 to 5.0]", ClaimVerdict.HELD) == "95 % intervals, all together"
     assert told("+3.0 [above 0 to 5.0]", ClaimVerdict.HELD, ClaimVerdict.NOT_SHOWN) == "95 % intervals, all together"
-    assert told("+3.0 [-1 to 5.0]", ClaimVerdict.NOT_SHOWN) == "open: intervals include both sides"
+    assert told("+3.0 [-1 to 5.0]", ClaimVerdict.NOT_SHOWN) == "open: an interval includes both sides"
     assert told("+3.0 [-1 to 5.0]", ClaimVerdict.INCONCLUSIVE) == "none: the run cannot judge it"
 
 

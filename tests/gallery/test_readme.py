@@ -103,7 +103,8 @@ def test_a_page_shows_everything(render, material):
         assert told in page, told
     assert "![Held](../badges/held.svg) ![Reduced size](../badges/reduced_size.svg)" in text
     assert "![A curve &#91;of all&#93;.](a-b.svg)" in text
-    assert "[Interactive](turn.html): Play it." in text
+    assert "[Interactive page](turn.html), in the documentation site; a code host shows its source." in text
+    assert "`study gallery` makes it, too. Play it." in text
     assert "today" not in text  # the same studies give the same file
 
 
@@ -130,10 +131,12 @@ def test_the_index_has_a_card_for_each_page_with_claim_headline_and_badges(rende
     some = summary_of(ABOUT, SHOWN, material, origin=ORIGIN)
     bare = replace(some, name="bare", cover="", headline="", verdicts=(), size="published", title=EVIL)
     page = render(render_index_readme([some, bare, some]))
-    overview, cards_table = (part.partition("</table>")[0] for part in page.split("<table")[1:3])
+    overview = page.partition("<ul>")[2].partition("</ul>")[0]
+    (cards_table,) = (part.partition("</table>")[0] for part in page.split("<table")[1:])
     assert overview.count('href="some/README.md"') == 2  # one without a verdict has no line
     assert "as published" not in overview
-    assert "Size of the run" in overview
+    assert overview.count("<li>") == 2
+    assert "Certainty. 95 % intervals, all together. Size. 3 trials of a search instead of 20" in shown(overview)
     rows = cards_table.split("</tr>")[:-1]
     cards = [card for row in rows for card in row.split("<td")[1:]]
     assert [row.count("<td") for row in rows] == [2, 2]  # an odd number leaves one empty
@@ -165,19 +168,23 @@ def test_a_tall_cover_is_narrower_and_pages_without_a_summary_are_named(render, 
 
 @RENDERERS
 def test_intervals_with_an_open_end_are_explained(render, material):
-    told = "begins right above 0 and leaves 0 out"
+    told = "such as [above 0 to 6.74] begins right above 0 and leaves 0 out"
     open_end = replace(SHOWN, findings=("The claim held: +5.96 points [above 0 to 6.74].",))
     assert told in shown(render(render_readme(ABOUT, open_end, material, origin=ORIGIN)))
     in_table = replace(SHOWN, tables=(Table(caption="A", header=("a",), rows=(("-0.92 [-1.59 to below 0]",),)),))
-    assert told in shown(render(render_readme(ABOUT, in_table, material, origin=ORIGIN)))
-    assert told not in shown(render(render_readme(ABOUT, SHOWN, material, origin=ORIGIN)))
+    below = "such as [-1.59 to below 0] ends right below 0 and leaves 0 out"
+    assert below in shown(render(render_readme(ABOUT, in_table, material, origin=ORIGIN)))
+    ratio = replace(SHOWN, findings=("The claim held: 1.4 [above 1 to 2.1].",))
+    above = "such as [above 1 to 2.1] begins right above 1 and leaves 1 out"
+    assert above in shown(render(render_readme(ABOUT, ratio, material, origin=ORIGIN)))
+    assert "An interval such as" not in shown(render(render_readme(ABOUT, SHOWN, material, origin=ORIGIN)))
 
 
 def test_the_index_explains_every_verdict_and_the_sizes_that_occur(material):
     some = replace(summary_of(ABOUT, SHOWN, material, origin=ORIGIN), verdicts=(ClaimVerdict.NOT_SHOWN,))
     explained = render_index_readme([some]).partition("## Badges")[2]
     for label in ("Held", "Contradicted", "Not shown", "Inconclusive", "Reduced size"):
-        assert f"| ![{label}]" in explained
+        assert f"- ![{label}]" in explained
     assert "Other size" not in explained
 
 

@@ -99,19 +99,19 @@ def pictures_of(scene: Scene, *, name: str, title: str, apart: bool = True) -> t
         title: The pictures' title.
         apart: Draw each path in its own panel of the contours. Default True.
     """
-    where = f"{scene.start_text}; the legend gives the rates"
+    rates = "its panel's title gives the rate" if apart else "the legend gives the rates"
     n_steps = max(path.n_steps for path in scene.paths)
     steps = "1 step" if n_steps == 1 else f"{n_steps} steps"
     return (
         Picture(
             name=f"{name}-contours",
-            caption=f"{title}: the path of each optimizer in {steps}, from the {where}.",
+            caption=f"{title}: the path of each optimizer in {steps}, from the {scene.start_text}; {rates}.",
             data=still(scene, title=title, apart=apart),
             suffix="svg",
         ),
         Picture(
             name=f"{name}-animation",
-            caption=f"{title}: all of them step by step, from the {where}.",
+            caption=f"{title}: all of them step by step, from the {scene.start_text}; the legend gives the rates.",
             data=animated(scene, title=title),
             suffix="svg",
         ),

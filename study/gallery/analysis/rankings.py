@@ -110,7 +110,11 @@ def ranking(setting: str, entries: Mapping[str, Entry], metric: ObjectiveMetric)
 
 
 def rankings_table(
-    rankings: Sequence[Ranking], entries: Mapping[str, Mapping[str, Entry]], metric: ObjectiveMetric
+    rankings: Sequence[Ranking],
+    entries: Mapping[str, Mapping[str, Entry]],
+    metric: ObjectiveMetric,
+    *,
+    rows_are: str = "optimizer",
 ) -> Table:
     """Return rankings side by side: place, mean, interval and learning rate of each optimizer.
 
@@ -118,8 +122,9 @@ def rankings_table(
         rankings: One for each setting. Rows are in the order of the last one.
         entries: The entries, by setting and by optimizer.
         metric: The compared metric.
+        rows_are: The first column's heading. Default `optimizer`.
     """
-    header = ["optimizer"]
+    header = [rows_are]
     for each in rankings:
         header += [f"{each.setting}: place", f"test {metric.spoken} [95 % interval]", "rate"]
     rows = []
@@ -142,8 +147,9 @@ def rankings_table(
 def verdict(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
     """Return the verdict on the claim that a ranking stays the same once each optimizer is tuned.
 
-    A pair with significant differences in opposite directions contradicts the claim. The claim is held if each pair
-    differs significantly, in the same direction under both settings.
+    A pair with significant differences in opposite directions contradicts the claim, unless one of the two ended worse
+    tuned than before: then its search fell short, and the pair says nothing about tuned optimizers. The claim is held
+    if each pair differs significantly, in the same direction under both settings.
 
     Args:
         before: The ranking at a shared setting.
@@ -153,7 +159,9 @@ def verdict(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
     pairs = _shared(before, after)[1]
     both = [pair for pair in pairs if pair in before.differences and pair in after.differences]
     turned = [(a, b) for a, b in pairs if after.place(a) > after.place(b)]
-    sure = _sure(both, before, after)
+    reversed_pairs = _sure(both, before, after)
+    fallen = _fallen(reversed_pairs, before, after, metric)
+    sure = [pair for pair in reversed_pairs if not set(pair) & set(fallen)]
     kept = [pair for pair in both if pair in before.told_apart and pair in after.told_apart]
     said = f"under {before.setting} and under {after.setting}"
     if sure:
@@ -170,10 +178,16 @@ def verdict(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
         return (
             f"{ClaimVerdict.HELD}: the ranking is the same {said}, {each} (paired t intervals, Holm over all pairs)."
         )
+    turned_text = f", none with a significant difference both {said}"
+    if reversed_pairs:
+        turned_text = (
+            f", {len(reversed_pairs)} with significant differences in opposite directions "
+            f"({_sure_text(reversed_pairs, before, after, metric)}). But {listed(list(fallen))} did worse under "
+            f"{after.setting} than under {before.setting}: so short a search decides nothing about its pairs"
+        )
     return (
-        f"{ClaimVerdict.NOT_SHOWN}: {moved}, none with a significant difference both {said}; {len(kept)} of "
-        f"{len(pairs)} "
-        "keep theirs with significant differences under both (paired t intervals, Holm over all pairs)."
+        f"{ClaimVerdict.NOT_SHOWN}: {moved}{turned_text}; {len(kept)} of {len(pairs)} keep theirs with significant "
+        "differences under both (paired t intervals, Holm over all pairs)."
     )
 
 
@@ -185,20 +199,15 @@ def ranking_in_short(before: Ranking, after: Ranking, metric: ObjectiveMetric) -
         after: The ranking of the tuned optimizers.
         metric: The compared metric.
     """
-    shared, pairs = _shared(before, after)
+    pairs = _shared(before, after)[1]
     sure = _sure(pairs, before, after)
     shown = f" ({_versus(sure[0])})" if len(sure) == 1 else ""
     counted = len(sure) or "none"
     told = f"Tuning each optimizer significantly reverses {counted} of {len(pairs)} pairs{shown}"
-    fallen = [
-        f"{name} itself lost {metric.change(abs(now.estimate - was.estimate), signed=False)} by tuning"
-        for name in sorted({name for pair in sure for name in pair}, key=shared.index)
-        if (was := before.intervals[name]) is not None
-        and (now := after.intervals[name]) is not None
-        and metric.sign * (now.estimate - was.estimate) < 0
-    ]
-    if fallen:
-        told += f"; {listed(fallen)}"
+    lost = _fallen(sure, before, after, metric)
+    if lost:
+        each = (f"{name} itself lost {metric.change(by, signed=False)} by tuning" for name, by in lost.items())
+        told += f"; {listed(list(each))}"
     first, then = before.names[0], after.names[0]
     best = f"{first} has the best mean under both" if first == then else f"The best mean goes from {first} to {then}"
     return f"{told}. {best[0].upper()}{best[1:]}."
@@ -272,6 +281,20 @@ def _sure(pairs: Sequence[tuple[str, str]], before: Ranking, after: Ranking) -> 
         after: The other.
     """
     return [(a, b) for a, b in pairs if (a, b) in before.told_apart and (b, a) in after.told_apart]
+
+
+def _fallen(
+    pairs: Sequence[tuple[str, str]], before: Ranking, after: Ranking, metric: ObjectiveMetric
+) -> dict[str, float]:
+    """Return the optimizers of pairs whose mean is worse after than before, with what they lost."""
+    lost = {}
+    for name in before.names:
+        was, now = before.intervals[name], after.intervals.get(name)
+        if was is None or now is None or not any(name in pair for pair in pairs):
+            continue
+        if metric.sign * (now.estimate - was.estimate) < 0:
+            lost[name] = abs(now.estimate - was.estimate)
+    return lost
 
 
 def _sure_text(sure: Sequence[tuple[str, str]], before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:

@@ -28,10 +28,13 @@ class ClaimVerdict(StrEnum):
 
 
 MEANINGS = {
-    ClaimVerdict.HELD: "The interval of the difference lies wholly on the claimed side (for “as well as”, within the "
-    "stated margin); or the claim leaves nothing to chance, and the path itself shows it.",
-    ClaimVerdict.CONTRADICTED: "The interval lies wholly on the other side, after correction for all comparisons.",
-    ClaimVerdict.NOT_SHOWN: "The interval includes both sides: these seeds do not decide it.",
+    ClaimVerdict.HELD: "Every interval that the claim needs lies wholly on the claimed side (for “as well as”, within "
+    "the stated margin), after correction for all comparisons; or nothing is left to chance, and the values "
+    "themselves show it.",
+    ClaimVerdict.CONTRADICTED: "An interval that the claim needs lies wholly on the other side, after correction for "
+    "all comparisons; or nothing is left to chance, and the values themselves show the opposite.",
+    ClaimVerdict.NOT_SHOWN: "An interval that the claim needs includes both sides, and none lies wholly on the other "
+    "side: these runs do not decide it.",
     ClaimVerdict.INCONCLUSIVE: "The run cannot judge it: fewer than three seeds, too few cases, a shorter training "
     "than the claim names, or a part that was not run.",
 }

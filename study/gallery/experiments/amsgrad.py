@@ -156,15 +156,18 @@ def _findings(runs: Sequence[_OnlineRun], ends: tuple[float, float], best: float
     """Return, by setting, the end of each optimizer, with the verdict on the claim."""
     worst = ends[0] if best == ends[1] else ends[1]
     middle = sum(ends) / 2
-    sentences = []
+    sentences: list[str] = []
     for setting in dict.fromkeys(run.setting for run in runs):
         ended = {run.optimizer: run.positions[-1] for run in runs if run.setting == setting}
         if not {"adam", "amsgrad"} <= set(ended):
             continue
         verdict = _judged(ended["adam"], ended["amsgrad"], best=best, worst=worst)
         regret = {run.optimizer: run.regret[-1] for run in runs if run.setting == setting}
+        # The claim is about the first betas, so its badge is their verdict: it begins a sentence.
+        begin = f"{verdict} with" if not sentences else "With"
+        end = f" {verdict[0].lower()}{verdict[1:]}" if sentences else ""
         sentences.append(
-            f"{verdict} with the {setting} betas: Adam ends at "
+            f"{begin} the {setting} betas{end}: Adam ends at "
             f"{ended['adam']:.3f}, AMSGrad at {ended['amsgrad']:.3f} (best {best:g}, worst {worst:g}, middle "
             f"{middle:g}); their regrets a step are {regret['adam']:.3f} and {regret['amsgrad']:.3f}."
         )

@@ -13,7 +13,7 @@ from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.differences import against_constant
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
 from study.gallery.analysis.run_scores import last_values, seed_of
-from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater, in_short
+from study.gallery.analysis.verdicts import ClaimVerdict, greater
 from study.gallery.figures.drawing import GROUND, INK, legend, new_figure, tidy, to_svg
 from study.gallery.figures.loss_curves import step_losses
 from study.report.figures.style import styles
@@ -48,7 +48,7 @@ def show(material: Material) -> PageContents:
     rankings = [ranking(setting, own, metric) for setting, own in entries.items()]
     dataset = _dataset(material)
     best = _least_squares(dataset)
-    findings = _claim(material, entries)
+    headline, *findings = _claim(material, entries)
     if {"published", "tuned"} <= set(entries):
         by_name = {each.setting: each for each in rankings}
         findings += changes(by_name["published"], by_name["tuned"], metric)
@@ -64,7 +64,7 @@ def show(material: Material) -> PageContents:
         ),
         tables=(rankings_table(rankings, entries, metric), _lines_table(dataset, entries, best)),
         findings=(*findings, *_nearest(dataset, entries, best)),
-        headline=in_short(findings[0], until=" (mean over"),
+        headline=headline,
     )
 
 
@@ -131,28 +131,32 @@ def _with_spread(values: np.ndarray) -> str:
 
 
 def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> list[str]:
-    """Judge that Adam is ahead at the published rates, in the first half of the steps and in the last one."""
+    """Return a headline, and the verdicts that Adam is ahead at the published rates: in each half of the steps.
+
+    Each half has a verdict of its own. The intervals of both hold together.
+    """
     own = entries.get("published", {})
     if not {"sgd", "adam"} <= set(own):
-        return [f"{ClaimVerdict.INCONCLUSIVE} at the published rates: SGD and Adam did not both run."]
+        return ["", f"{ClaimVerdict.INCONCLUSIVE} at the published rates: SGD and Adam did not both run."]
     losses = {
         name: {seed_of(run): material.history(run, "step_loss") for run in own[name].tuned} for name in ("sgd", "adam")
     }
     seeds = sorted(set(losses["sgd"]) & set(losses["adam"]))
     n = min((len(losses[name][seed]) for name in losses for seed in seeds), default=0)
     if n < 2:
-        return [f"{ClaimVerdict.INCONCLUSIVE} at the published rates: no losses of both were recorded."]
+        return ["", f"{ClaimVerdict.INCONCLUSIVE} at the published rates: no losses of both were recorded."]
     told, judged = [], []
     for half, part in (("first", slice(0, n // 2)), ("last", slice(n // 2, n))):
         shares = [float(np.mean(losses["adam"][seed][part] < losses["sgd"][seed][part])) for seed in seeds]
         found = against_constant(shares, 0.5, n_comparisons=2, step=2 / n, bounds=(0.0, 1.0))
-        judged.append(greater(found))
+        share = f"{100 * float(np.mean(shares)):.0f}"
         span = f" [{100 * (found.low + 0.5):.0f} to {100 * (found.high + 0.5):.0f}]" if found else ""
-        told.append(f"{100 * float(np.mean(shares)):.0f}{span} % of the {half} half")
+        told.append(f"{share} % of the {half} half")
+        judged.append(f"{greater(found)} for the {half} half of the steps: {share}{span} %.")
     return [
-        f"{all_of(judged)} at the published rates: of {n} steps, Adam's loss is the lower one in "
-        f"{' and in '.join(told)} "
-        "(mean over seeds, t intervals corrected for both halves; ahead is more than half of the steps)."
+        f"Of {n} steps, Adam's loss is the lower one in {' and in '.join(told)}.",
+        f"{' '.join(judged)} These are the shares of {n} steps at the published rates in which Adam's loss is the "
+        "lower one; ahead is more than half (means over seeds, t intervals corrected for both halves).",
     ]
 
 

@@ -31,6 +31,7 @@ ABOUT = About(
     ),
 )
 
+_TUNED = "tuned"
 _OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
 # Share of the steps whose mean loss is the final loss: the last tenth.
 _LAST = 0.1
@@ -75,17 +76,19 @@ def show(material: Material) -> PageContents:
 
 
 def _headline(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> str:
-    """Name the optimizers that are significantly faster than SGD under the first setting, and the others."""
-    setting = next(iter(entries))
-    losses = {name: _final_losses(material, entry) for name, entry in entries[setting].items()}
-    others = [name for name in losses if name != "sgd"]
-    if not losses.get("sgd") or not others:
-        return ""
-    apart = _apart(losses, "sgd", others)
-    faster = [name for name in others if greater(apart[name], sign=-1.0) is ClaimVerdict.HELD]
-    rest = [name for name in others if name not in faster]
-    told = f"Significantly faster than SGD {_at(setting)}: {listed(faster)}"
-    return f"{told}; not {listed(rest)}." if rest else f"{told}."
+    """Name the optimizers that are significantly faster than SGD under each setting, and the others."""
+    told = []
+    for setting, own in entries.items():
+        losses = {name: _final_losses(material, entry) for name, entry in own.items()}
+        others = [name for name in losses if name != "sgd"]
+        if not losses.get("sgd") or not others:
+            continue
+        apart = _apart(losses, "sgd", others)
+        faster = [name for name in others if greater(apart[name], sign=-1.0) is ClaimVerdict.HELD]
+        rest = [name for name in others if name not in faster]
+        shown = "all others" if not rest else listed(faster) if faster else "none"
+        told.append(f"{_at(setting)} {shown}" + (f", not {listed(rest)}" if rest and faster else ""))
+    return f"Significantly faster than SGD: {'; '.join(told)}." if told else ""
 
 
 def _at(setting: str) -> str:
@@ -112,21 +115,31 @@ def _final_losses(material: Material, entry: Entry) -> dict[Seed, float]:
 
 
 def _against_sgd(material: Material, setting: str, entries: Mapping[str, Entry]) -> tuple[str, ...]:
-    """Judge that the others end at a lower training loss than SGD, and that AdaGrad ends at the lowest."""
+    """Judge that the others end at a lower training loss than SGD, and that AdaGrad ends at the lowest.
+
+    The claim is one about the published rates, so its badges are their verdicts: they begin sentences of one finding.
+    At other rates the word stands inside of a sentence.
+    """
     losses = {name: _final_losses(material, entry) for name, entry in entries.items()}
     if not losses["sgd"]:  # no rate of its search trained
         return ()
     others = [name for name in losses if name != "sgd"]
-    told = [f"{_judged(losses, 'sgd', others, lower=False)} {_at(setting)}, that all others learn faster than SGD: "]
-    told[0] += _told(losses, "sgd", others)
+    word = _judged(losses, "sgd", others, lower=False)
+    told = [f"{_worded(word, setting)}, that all others learn faster than SGD: {_told(losses, 'sgd', others)}"]
     if "adagrad" in losses and len(others) > 1:
         rest = [name for name in others if name != "adagrad"]
+        word = _judged(losses, "adagrad", rest, lower=True)
         told.append(
-            f"{_judged(losses, 'adagrad', rest, lower=True)} {_at(setting)}, that AdaGrad learns faster than the "
-            f"rest: "
-            f"{_told(losses, 'adagrad', rest)}"
+            f"{_worded(word, setting)}, that AdaGrad learns faster than the rest: {_told(losses, 'adagrad', rest)}"
         )
-    return tuple(told)
+    return tuple(told) if setting == _TUNED else (" ".join(told),)
+
+
+def _worded(word: ClaimVerdict, setting: str) -> str:
+    """Begin a sentence with a verdict; at tuned rates, with these rates."""
+    if setting == _TUNED:
+        return f"At tuned rates {'it is ' if word is ClaimVerdict.INCONCLUSIVE else ''}{word[0].lower()}{word[1:]}"
+    return f"{word} {_at(setting)}"
 
 
 Losses = Mapping[str, Mapping[Seed, float]]

@@ -85,13 +85,19 @@ def show(material: Material) -> PageContents:
     entries = {setting: given[setting] for setting in _SETTINGS if setting in given}
     pictures = [_losses(material, setting, own) for setting, own in entries.items() if setting in _PICTURED]
     pictures.append(_plotted_cost(material, entries))
-    rankings = [ranking(setting, entries[setting], metric) for setting in entries if setting in _PICTURED]
+    # In the tables, settings and rules have the names that the page uses; "published" is the source's own result.
+    named = {
+        _SETTINGS[setting]: {_NAMES[optimizer]: entry for optimizer, entry in entries[setting].items()}
+        for setting in entries
+        if setting in _PICTURED
+    }
+    rankings = [ranking(setting, own, metric) for setting, own in named.items()]
     return PageContents(
         pictures=tuple(pictures),
         tables=(
             _slips_table(entries, metric),
             _published_table(entries, metric),
-            rankings_table(rankings, entries, metric),
+            rankings_table(rankings, named, metric, rows_are="rule"),
         ),
         findings=(
             *_claim(material, entries, metric),
@@ -177,7 +183,7 @@ def _published_table(entries: Entries, metric: ObjectiveMetric) -> Table:
             row.append(str(_order(own).index(optimizer) + 1) if known else "")
             row.append(mean_text(last_values(own[optimizer].tuned, _TRAIN), metric) if known else "")
         rows.append(tuple(row))
-    header = ["rule", "published: place", "train accuracy, %"]
+    header = ["rule", "published: place", "published: train accuracy, %"]
     for setting in shown:
         header += [f"{_SETTINGS[setting]}: place", "train accuracy [95 % interval]"]
     caption = "Train accuracy after the last pass, nothing dropped, beside the published one of other images."

@@ -17,7 +17,7 @@ from study.gallery.analysis.landscape_walks import (
 )
 from study.gallery.analysis.reference_walks import EPSILON, article_rule, walk
 from study.gallery.analysis.run_scores import listed
-from study.gallery.analysis.verdicts import fact, in_short
+from study.gallery.analysis.verdicts import fact
 from study.gallery.figures.paths import OptimizerPath, build_scene, still, walked
 from study.optimizers.stability import as_quadratic
 from study.report.studies import ComparedStudy
@@ -88,12 +88,12 @@ def show(material: Material) -> PageContents:
         data=still(second, title="second pass, state carried over", apart=True),
         suffix="svg",
     )
-    findings = _findings(walks)
+    headline, *findings = _findings(walks)
     return PageContents(
         pictures=(*pictures_of(scene, name="ellipse", title="x1²/20 + x2²"), carried),
         tables=(_table(walks),),
-        findings=findings,
-        headline=in_short(findings[0]),
+        findings=tuple(findings),
+        headline=headline,
     )
 
 
@@ -157,25 +157,25 @@ def _findings(walks: Sequence[_EllipseWalk]) -> tuple[str, ...]:
 
 
 def _claim(walks: Sequence[_EllipseWalk]) -> tuple[str, ...]:
-    """Judge by the paths that SGD took the longest one and ended highest."""
+    """Return a headline, and the verdicts that SGD took the longest way and that it ended highest."""
     sgd = next((each for each in walks if each.name == "sgd"), None)
     if sgd is None or len(walks) < 2:
-        return (f"{fact(None)}: SGD and another optimizer did not both run.",)
-    longest = max(walks, key=lambda each: detour(each.path.positions))
+        return "", f"{fact(None)}: SGD and another optimizer did not both run."
+    detours = {each.name: detour(each.path.positions) for each in walks}
+    longest = max(detours, key=lambda name: detours[name])
+    others = sorted(value for name, value in detours.items() if name != "sgd")
     lower = [each.name for each in walks if each is not sgd and each.recorded < sgd.recorded]
     higher = [each.name for each in walks if each.recorded > sgd.recorded]
-    far = f"{detour(sgd.path.positions):.3g} times the straight line"
-    zigzag = (
-        f"goes the longest way round ({far})"
-        if longest is sgd
-        else f"does not go the longest way round ({far}), which is that of {longest.name}"
-    )
-    ended = f"lower than {listed(higher)}" if higher else "the highest of all"
+    span = f"{others[0]:.3g} to {others[-1]:.3g}" if len(others) > 1 else f"{others[0]:.3g}"
+    way = f"{detours['sgd']:.3g} times the straight line, the others' {span} times"
+    way += "" if longest == "sgd" else f"; the longest is that of {longest}"
+    ended = f"SGD ends at {number(sgd.recorded)}, {f'lower than {listed(higher)}' if higher else 'the highest of all'}"
     is_short = max(each.path.n_steps for each in walks) < _STEPS
-    holds = longest is sgd and len(lower) == len(walks) - 1
+    direct, least = (None if is_short else holds for holds in (longest == "sgd", len(lower) == len(walks) - 1))
     return (
-        f"{fact(None if is_short else holds)}: SGD {zigzag}, and at these rates it ends at "
-        f"{number(sgd.recorded)}, {ended}.",
+        f"SGD's way is {way}; at these rates {ended}.",
+        f"{fact(direct)}, that SGD goes zigzag and the others more directly: its way is {way}. "
+        f"{fact(least)}, that SGD is the least efficient: at these rates {ended}.",
     )
 
 

@@ -127,3 +127,30 @@ def test_a_ranking_of_two_seeds_is_open(make_material):
         "Inconclusive: no pair has three shared seeds"
     )
     assert "adam (compared with none)" in changes(shared, tuned, material.experiment.metric)[0]
+
+
+def reversed_pair(make_material, adam_tuned):
+    """Return both rankings of two optimizers; sgd goes from the last place to the first."""
+    scores = {"sgd": (0.6, 0.9), "adam": (0.8, adam_tuned)}
+    material = make_material(
+        {
+            f"{name}-setting={setting}": [score, score + 0.001, score - 0.001, score + 0.0005]
+            for name, both in scores.items()
+            for setting, score in zip(("shared", "tuned"), both, strict=True)
+        }
+    )
+    return rank(material, "shared"), rank(material, "tuned"), material.experiment.metric
+
+
+def test_a_pair_reversed_by_tuning_contradicts_the_claim(make_material):
+    told = verdict(*reversed_pair(make_material, 0.81))
+    assert told.startswith("The claim is contradicted: once each optimizer is tuned, 1 of 1 pairs has")
+
+
+def test_a_pair_reversed_by_a_search_that_fell_short_decides_nothing(make_material):
+    told = verdict(*reversed_pair(make_material, 0.79))
+    assert told.startswith(
+        "The claim is not shown: 1 of 1 pairs change their order by their means, 1 with significant differences in "
+        "opposite directions (adam minus sgd "
+    )
+    assert "). But adam did worse under tuned than under shared: so short a search decides nothing" in told

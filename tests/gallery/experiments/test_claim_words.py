@@ -77,7 +77,9 @@ def decay_page(case, _, make_grid):
 
 
 def fashion_page(case, make_material, _):
-    shared = {"adam": scores("two seeds" if case == "two seeds" else "clear", 0), "sgd": scores(case, 1, effect=False)}
+    # All gain by tuning: one that loses by it would say nothing.
+    shared_case = "two seeds" if case == "two seeds" else "clear"
+    shared = {"adam": scores(shared_case, 0, base=0.3), "sgd": scores(case, 1, base=0.3, effect=False)}
     tuned = {"adam": scores(case, 2), "sgd": scores(case, 3, effect=False)}
     studies = {f"{k}-setting={s}": v for s, own in (("shared", shared), ("tuned", tuned)) for k, v in own.items()}
     return fashion_mnist_eight.show(make_material(studies)).findings[0]

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 from reshaping import reshaped
 
 from study.datasets.toy_regression import load
+from study.gallery.analysis.verdicts import ClaimVerdict, verdicts_in
 from study.gallery.experiments.toy_regression import show
 
 DATASET = {
@@ -43,8 +45,9 @@ def toy(make_material):
 
 def test_who_is_near_the_noise_first_and_how_many_nets_died(toy):
     shown = show(toy)
-    assert shown.findings[0].startswith("The claim held at the published rates, that SGD is the slowest: ")
-    assert "SGD needs beyond the others, at least: momentum +" in shown.findings[0].replace("adam", "momentum")
+    claim = shown.findings[0]
+    assert claim.startswith("The claim held at the published rates, that SGD is the slowest: ")
+    assert "SGD's steps minus the other's, at least, since 4 of its 4 nets did not arrive: " in claim
     assert "sgd not at all" in shown.findings[0]
     # Of sgd, the far ones are those that did not die.
     assert shown.findings[1] == (
@@ -57,6 +60,26 @@ def test_who_is_near_the_noise_first_and_how_many_nets_died(toy):
     assert deaths["adam"][5:] == ("2 of 4", "2 of 4")
     assert [picture.name for picture in shown.pictures] == ["loss-published", "loss-relu_output", "loss-tuned"]
     assert "published rates, ReLU at the output" in shown.pictures[1].caption
+
+
+def test_far_ahead_is_judged_for_each_optimizer_and_is_open_where_sgd_does_not_arrive(toy):
+    rates = {"sgd": 0.02, "momentum": 0.03, "rmsprop": 0.1, "adam": 0.2}
+
+    def falling(factor):
+        return lambda run, _metric: (
+            0.01
+            + 0.3 * np.exp(-factor * rates[run.run_id.partition("-")[0]] * np.arange(160) * (1 + 0.01 * run.number))
+        )
+
+    arrived = show(replace(toy, history=falling(2.0))).findings[0]
+    assert verdicts_in(arrived) == (ClaimVerdict.HELD, ClaimVerdict.CONTRADICTED)
+    assert re.search(
+        r"The claim held for (rmsprop and adam|adam and rmsprop), that SGD needs more than twice", arrived
+    )
+    assert "The claim is contradicted for momentum, that SGD needs more than twice as many steps." in arrived
+    late = show(replace(toy, history=falling(1.0))).findings[0]
+    assert verdicts_in(late) == (ClaimVerdict.HELD, ClaimVerdict.NOT_SHOWN)
+    assert "The claim is not shown for momentum, that SGD needs more than twice as many steps." in late
 
 
 def test_a_net_that_diverged_is_far_from_the_noise(toy):
