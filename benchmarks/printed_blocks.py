@@ -69,7 +69,8 @@ def main() -> None:
                 if ran.status:
                     sys.exit(f"{page}: nothing was written:\n{ran.output}")
                 if ran.printed:
-                    text = text.replace(ran.printed, printed_from(ran.output, ran.printed))
+                    # With the fence, since a short block can be a part of another one.
+                    text = text.replace(f"\n{ran.printed}```", f"\n{printed_from(ran.output, ran.printed)}```")
         page.write_text(text, encoding="utf-8")
 
 
