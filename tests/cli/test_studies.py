@@ -78,7 +78,7 @@ def test_a_comparison_tells_every_event_in_order_and_ends_with_one_table(mine):
     ]  # fmt: skip
     # The best and the default of what was searched, and the one setting of what was not.
     assert [event.split(")")[0] for _, _, event in named if event.startswith("confirmation ")] == [
-        "confirmation 0 (fixed", *["confirmation 0 (best", "confirmation 0 (default"] * 2,
+        "confirmation 0 (fixed", *["confirmation 0 (tuned", "confirmation 0 (untuned"] * 2,
     ]  # fmt: skip
     assert not re.search(r"Warning|cuda|I0000|Traceback", done.stderr)
     assert "\x1b" not in done.stderr + done.stdout
