@@ -171,8 +171,13 @@ def cheapest(
     best, *others = sorted(seconds, key=seconds.__getitem__)
     # Every option has the start of this process, which the costs leave out.
     # One line of a terminal: `study doctor` says by which costs.
-    beside = f", {seconds[others[0]]:.2g} s with {others[0]}" if others else ""
-    return Choice(option=best, reason=f"about {seconds[best]:.2g} s of training{beside}")
+    beside = f", {_rounded(seconds[others[0]])} s with {others[0]}" if others else ""
+    return Choice(option=best, reason=f"about {_rounded(seconds[best])} s of training{beside}")
+
+
+def _rounded(seconds: float) -> str:
+    """Return two digits of a number of seconds, without an exponent."""
+    return f"{float(f'{seconds:.2g}'):,.10g}"
 
 
 def show(

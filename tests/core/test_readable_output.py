@@ -18,7 +18,7 @@ from study.pipeline.live_view import open_view
 STUDY = Path(__file__).parents[2] / "study"
 # Modules that write sequences of their own, those of rich, with every other text in them escaped.
 OWN_WRITERS = {
-    *("cli/actions/watch.py", "cli/paragraphs.py", "cli/text_table.py"),
+    *("cli/actions/overview.py", "cli/actions/watch.py", "cli/paragraphs.py", "cli/text_table.py"),
     *("core/terminal.py", "pipeline/live_view.py"),
 }
 
