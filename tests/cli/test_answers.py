@@ -63,7 +63,7 @@ def test_help_without_a_command_names_them_all_and_run_names_the_choices(here, t
         (["run", "-m", "optimizer=sgd,adm"], "optimizer=adm: expected one of adabelief, adadelta,"),
         (["run", "budget.n_trails=3"], "budget.n_trails=3: expected one of name, n_trials,"),
         (["run", "optimizer=["], "no viable alternative at input '['"),
-        (["run", "optimizer=sgd,adam"], "add --multirun to your command line"),
+        (["run", "optimizer=sgd,adam"], "expected one value of optimizer, or -m for a study of each"),
         (["run", "--cfg", "job", "optimizer=adm"], "optimizer=adm: expected one of adabelief, adadelta,"),
         (["run", "experiment=nope"], "experiment=nope: expected one of adam_then_sgd,"),
     ],

@@ -15,7 +15,7 @@ SWEEP = (
     "optimizer=sgd,adam",
     *SMALL,
     "budget.n_trials=3",
-    "budget.n_epochs=3",
+    "budget.n_epochs=16",  # so that each trial takes longer than the screen needs for an update
     "budget.n_confirmations=3",
 )
 LONG = ("run", "optimizer=momentum", *SMALL, "budget.n_trials=400", "budget.n_epochs=20", "budget.n_confirmations=3")
@@ -89,7 +89,7 @@ def test_compiling_search_and_confirmations_are_shown_with_the_place_in_the_swee
         assert shows(
             command, head, "search .* 0 of 3 trials", "confirm tuned .* 0 of 3", r"confirm untuned .* \d of 3"
         )
-        assert shows(command, head, r"trial \d \(\d of 3\): epoch \d of 3, val_accuracy 0\.\d{4}\n")
+        assert shows(command, head, r"trial \d \(\d of 3\): epoch \d+ of 16, val_accuracy 0\.\d{4}\n")
         assert shows(
             command, head, "search .* 3 of 3 trials", "confirm tuned .* [0-3] of 3", r"confirmation \d \(tuned\)"
         )
