@@ -117,7 +117,8 @@ def recorded_accuracy(folder, run_id, experiment="digits-mlp"):
 def test_the_printed_line_loads_the_best_model_without_this_project(copied, study, tmp_path):
     done = study("register", "digits-mlp/adam", "--alias", "champion", cwd=copied)
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.match(r"digits-mlp version 1, alias champion: digits-mlp/adam\S*, best [01]\nLoad it:  ", done.stdout)
+    told = r"digits-mlp version 1, alias champion: digits-mlp/adam\S*, confirmation [01] \(tuned\)\nLoad it:  "
+    assert re.match(told, done.stdout)
     assert "mlflow.keras.load_model('models:/digits-mlp@champion')" in done.stdout
     version = client_of(copied).get_model_version_by_alias("digits-mlp", "champion")
     expected = recorded_accuracy(copied, version.tags["run_id"])
