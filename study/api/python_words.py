@@ -57,9 +57,8 @@ def in_python_words(error: StudyError, call: str) -> StudyError:
     """
     if isinstance(error, ConfigError):  # its faults name keys of the config
         return error
-    told = (kind := type(error)).__new__(
-        kind
-    )  # not copied, since the arguments of a class's own __init__ are not kept
+    kind = type(error)
+    told = kind.__new__(kind)  # not copied: the arguments of a class's own __init__ are not kept
     told.__dict__.update(vars(error))
     text = _TYPED.sub(lambda _: f"{call}: ", str(error), count=1)
     told.args = (_OPTION.sub(lambda option: _ARGUMENTS[option[0]], text),)

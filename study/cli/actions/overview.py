@@ -328,16 +328,21 @@ def _confirmed_metric(study: StudyRecord, names: Collection[str]) -> str | None:
     return next((name for name in found if "loss" not in name), found[0] if found else None)
 
 
+def _means_of(study: StudyRecord) -> Mapping[str, ConfirmedMean]:
+    """Return the means of the tuned confirmations by metric, as stored, else from the confirmations so far."""
+    return _stored_means(study) or confirmed_means(_tuned(study), params=study.params, tags=study.tags)
+
+
 def _spoken_mean(study: StudyRecord) -> str:
     """Return the metric of `_interval` with its split, such as `test accuracy`."""
-    means = _stored_means(study) or confirmed_means(_tuned(study), params=study.params, tags=study.tags)
+    means = _means_of(study)
     name = _confirmed_metric(study, means) or metric_of(study.params, study.tags).confirmed
     split = confirmed_on_of(study.tags)
     return f"{split} {name.removeprefix(PREFIXES[split]).replace('_', ' ')}"
 
 
 def _interval(study: StudyRecord) -> str:
-    means = _stored_means(study) or confirmed_means(_tuned(study), params=study.params, tags=study.tags)
+    means = _means_of(study)
     metric = _confirmed_metric(study, means)
     if metric is None:
         return ""
